@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds the core into build/libocu.a and one patched HAProxy for each version in haproxy-patches.
+# Changes nothing outside of build/, but for `deps` and `install`.
+
+V = 3.0
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+HAPROXY_FLAGS ?= TARGET=linux-glibc USE_OPENSSL=1 USE_PCRE2=1 USE_ZLIB=1
+export HAPROXY_FLAGS
+JOBS ?= $(shell nproc)
+
+# HAProxy's make gets what its rule names and nothing else of this command line.
+MAKEOVERRIDES =
+
+BRANCHES := $(notdir $(wildcard haproxy-patches/[0-9]*))
+WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
+OCU_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) -fPIC -pthread -MMD -MP
+OCU_LIBS = -lcares -lev
+
+# A variant of the build is a suffix: nothing, -asan or -tsan.
+SAN =
+SAN-asan = -fsanitize=address,undefined -fno-omit-frame-pointer
+SAN-tsan = -fsanitize=thread -fno-omit-frame-pointer
+VARIANTS = -asan -tsan
+
+CORE = $(sort $(wildcard src/*.c))
+GLUE = $(sort $(wildcard src/haproxy/*.c))
+GLUE_FILES = $(GLUE) $(wildcard src/haproxy/*.h)
+branch = $(firstword $(subst -, ,$(1)))
+variant = $(patsubst $(call branch,$(1))%,%,$(1))
+submake_jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+deps = .ci/deps
+# HAProxy's own code has pointers that the two checks left out would report in every run.
+sanitized = OPT_CFLAGS=-O1 CPU_CFLAGS=-O1 ARCH_FLAGS='-g $(SAN$(call variant,$*)) \
+	-fno-sanitize=alignment,null'
+haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC='$(CC)' \
+	$(HAPROXY_FLAGS)
+
+.SUFFIXES:
+.SECONDARY:
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+.PHONY: all lib deps demo test lint check-patches refresh install clean help FORCE
+.PHONY: need-build need-demo need-test test-programs
+
+all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
+
+help: ## this list
+	@sed -n 's/^\([a-z][-a-zA-Z0-9.%]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+deps: ## installs what is missing for the build, the demo and the tests (Debian, as root)
+	@$(deps) build demo test
+	@echo "deps: everything is there"
+
+need-build need-demo need-test:
+	@$(deps) build $(@:need-%=%)
+
+# What the build was configured with; each file changes only when its text does.
+build/.flags: FORCE
+	@mkdir -p build
+	@echo '$(CC) $(CFLAGS) $(LDFLAGS) $(HAPROXY_FLAGS)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+build/.source: FORCE
+	@mkdir -p build
+	@echo '$(HAPROXY_TARBALL) $(HAPROXY_SRC)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# The core. src itself is a prerequisite so that a removed file is noticed.
+lib: build/libocu.a ## build/libocu.a: the core without HAProxy
+
+define core_rules
+build/obj$(1)/%.o: src/%.c build/.flags | need-build
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) $$(SAN$(1)) -c -o $$@ $$<
+
+build/libocu$(1).a: $$(CORE:src/%.c=build/obj$(1)/%.o) src
+	rm -f $$@
+	$$(AR) rcs $$@ $$(filter %.o,$$^)
+
+-include $$(CORE:src/%.c=build/obj$(1)/%.d)
+endef
+$(foreach v,none $(VARIANTS),$(eval $(call core_rules,$(v:none=))))
+
+# HAProxy. A tree is unpacked anew when a patch changes, so a half-patched one is never built.
+haproxy-%: build/haproxy-%/haproxy ## build/haproxy-%/haproxy with the module (3.0, 3.0-asan, -tsan)
+	@:
+stock-%: build/stock-%/haproxy ## build/stock-%/haproxy: as released, for comparisons
+	@:
+
+build/haproxy-%/.patched: build/.source haproxy-patches/versions \
+		haproxy-patches/$$(call branch,$$*) \
+		$$(wildcard haproxy-patches/$$(call branch,$$*)/*.patch) | need-build
+	haproxy-patches/get tree $(call branch,$*) $(@D) patched
+	@touch $@
+
+build/stock-%/.unpacked: build/.source haproxy-patches/versions | need-build
+	haproxy-patches/get tree $(call branch,$*) $(@D)
+	@touch $@
+
+# The glue is linked into each tree file by file, so that its objects are per version; they are
+# removed when a header changes, which HAProxy's own rules do not see.
+build/haproxy-%/.glue: build/haproxy-%/.patched src/haproxy $$(GLUE_FILES) \
+		$$(wildcard include/ocu/*.h)
+	@rm -rf $(@D)/addons/ocu
+	@mkdir -p $(@D)/addons/ocu
+	@$(if $(GLUE),ln -s $(GLUE_FILES:%=../../../../%) $(@D)/addons/ocu/)
+	@touch $@
+
+build/haproxy-%/haproxy: build/haproxy-%/.glue build/.flags build/libocu$$(call variant,$$*).a
+	+$(haproxy_make) $(if $(call variant,$*),$(sanitized)) \
+		EXTRA_OBJS='$(GLUE:src/haproxy/%.c=addons/ocu/%.o) $(abspath $(filter %.a,$^))' \
+		ADDINC=-I$(CURDIR)/include ADDLIB='$(OCU_LIBS)'
+	@touch $@
+
+build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
+	+$(haproxy_make) $(if $(call variant,$*),$(sanitized))
+	@touch $@
+
+# Test programs: every file of tests/unit is one, tests/lib is what they share, tests/lab.c serves
+# the HAProxy tests and the demo.
+UNIT = $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
+LIB = $(sort $(wildcard tests/lib/*.c))
+TEST_LIBS = $(OCU_LIBS) -lssl -lcrypto
+UNIT_THREADED = $(filter test_loop,$(UNIT))
+UNIT_PROGRAMS = $(UNIT:%=build/tests/%) $(UNIT:%=build/tests-asan/%) \
+	$(UNIT_THREADED:%=build/tests-tsan/%)
+LAB = $(patsubst tests/%.c,build/tests/%,$(wildcard tests/lab.c))
+
+# nomem.c answers for the allocator, in the tests that ask for it.
+WRAP = malloc calloc realloc strdup free
+wrap = $(if $(shell grep -l nomem.h $(1)),$(WRAP:%=-Wl,--wrap=%))
+
+define test_rules
+build/tests$(1)/%.o: tests/%.c build/.flags | need-test
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) -Itests/lib $$(SAN$(1)) -c -o $$@ $$<
+
+build/tests$(1)/lib.a: $$(LIB:tests/%.c=build/tests$(1)/%.o) $$(wildcard tests/lib)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$(filter %.o,$$^)
+
+build/tests$(1)/test_%: build/tests$(1)/unit/test_%.o build/tests$(1)/lib.a build/libocu$(1).a
+	$$(CC) $$(CFLAGS) $$(SAN$(1)) -pthread $$(LDFLAGS) \
+		$$(call wrap,tests/unit/test_$$*.c) -o $$@ $$^ -lcmocka $$(TEST_LIBS)
+
+-include $$(LIB:tests/%.c=build/tests$(1)/%.d) $$(UNIT:%=build/tests$(1)/unit/%.d)
+endef
+$(foreach v,none $(VARIANTS),$(eval $(call test_rules,$(v:none=))))
+
+build/tests/lab: build/tests/lab.o build/tests/lib.a build/libocu.a
+	$(CC) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include build/tests/lab.d
+
+demo: ## stock and ours with a responder whose IPv6 address is dead (V=3.0)
+demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
+	@tests/demo $(V)
+
+test-programs: $(UNIT_PROGRAMS) $(LAB)
+
+test: ## lint, unit tests, .vtc files under varnishtest, HAProxy's own TLS tests
+test: need-test test-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
+	@tests/run
+
+lint: need-build lib ## the rules of the code that a script can check
+	@tests/lint/lint.sh
+
+check-patches: ## they apply on the pristine and on Debian's tree (SLOW=1: build after each)
+check-patches: need-test all
+	@haproxy-patches/check
+
+refresh: need-test ## the patches as commits in build/refresh-3.0, then back again (V=3.0)
+	@haproxy-patches/refresh $(V)
+
+DOC = $(DESTDIR)$(PREFIX)/share/doc/haproxy
+MAN = $(DESTDIR)$(PREFIX)/share/man/man1
+
+install: build/haproxy-$(V)/haproxy ## $(PREFIX)/sbin/haproxy and its docs (V=3.0, PREFIX, DESTDIR)
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/sbin/haproxy
+	install -D -m 644 $(<D)/doc/haproxy.1 $(MAN)/haproxy.1
+	install -D -m 644 README.md $(DOC)/README.ocsp.md
+	install -m 644 $(<D)/doc/configuration.txt $(<D)/doc/management.txt $(DOC)/
+
+clean: ## removes build/
+	rm -rf build

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* loop.h - the loop thread: start it, hand it work, stop it. The only file that runs a libev loop.
+ * Knows nothing of what the work is.
+ */
+#ifndef OCU_LOOP_H
+#define OCU_LOOP_H
+
+#include <ev.h>
+
+#include "ocu/base.h"
+
+struct ocu_loop;
+
+/* Work for the loop thread, embedded in what it is about, so that posting cannot fail. run() is
+ * called once, on the loop thread; the message may be freed or posted again from inside it.
+ */
+struct ocu_msg {
+	struct ocu_msg *next; /* private */
+	void (*run)(struct ocu_msg *m);
+};
+
+/* Makes a loop without a thread; *out is NULL on error. Any thread. */
+OCU_MUST enum ocu_status ocu_loop_new(struct ocu_loop **out, struct ocu_err *err);
+
+/* Starts the thread. It blocks every signal, is named "ocu-loop", may run on every CPU of the
+ * process whatever the caller is bound to, and has a lower scheduling priority (nice 10). <init> is
+ * the first, <fini> the last thing that runs on it, with <arg>; each may be NULL. No message is
+ * lost: those that were posted before ocu_loop_stop() run before <fini>. Errors: OCU_IO, OCU_NOMEM.
+ */
+OCU_MUST enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
+					void (*fini)(void *arg), void *arg, struct ocu_err *err);
+
+/* Hands <m> (keeps it until it has run) to the loop thread. Messages of one thread run in order.
+ * Never blocks for longer than another thread needs to link a message. Any thread.
+ */
+void ocu_loop_post(struct ocu_loop *l, struct ocu_msg *m);
+
+/* Runs what was posted, then <fini>, then ends and joins the thread. Does nothing if it does not
+ * run. Not on the loop thread.
+ */
+void ocu_loop_stop(struct ocu_loop *l);
+
+/* Stops the thread if it runs and frees <l>, which may be NULL. Not on the loop thread. */
+void ocu_loop_free(struct ocu_loop *l);
+
+/* Returns libev's loop for watchers. Loop thread only (or before it was started). */
+struct ev_loop *ocu_loop_ev(struct ocu_loop *l);
+
+#endif

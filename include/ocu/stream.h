@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stream.h - bytes to and from a connected socket, plain or TLS, without ever blocking. Connects
+ * nothing, waits for nothing, knows no HTTP.
+ */
+#ifndef OCU_STREAM_H
+#define OCU_STREAM_H
+
+#include <ev.h>
+#include <openssl/ssl.h>
+
+#include "ocu/base.h"
+#include "ocu/url.h"
+
+/* A connection. It is moved by assignment; the place it was moved from gets OCU_STREAM_NONE. */
+struct ocu_stream {
+	int fd;   /* non-blocking; -1: none */
+	SSL *ssl; /* NULL: plain */
+};
+
+#define OCU_STREAM_NONE ((struct ocu_stream){ .fd = -1 })
+
+/* Closes <s> and makes it OCU_STREAM_NONE. May be called twice. */
+void ocu_stream_fini(struct ocu_stream *s);
+
+/* Makes what TLS connections share: TLS 1.2 and later, the peer verified against <ca_file>, or the
+ * system's CAs if that is NULL or "@system-ca"; not at all if <verify> is false. To be called
+ * before a chroot, any thread. The caller ends it with SSL_CTX_free(). Errors: OCU_TLS, OCU_NOMEM;
+ * *out is then NULL.
+ */
+OCU_MUST enum ocu_status ocu_stream_ctx_new(SSL_CTX **out, bool verify, const char *ca_file,
+					    struct ocu_err *err);
+
+/* Puts TLS over <s>, as <ctx> (borrows) is configured, for the host of <u>: with SNI if it is a
+ * name, and if <ctx> verifies, the certificate must be for that name or address. Sends nothing yet.
+ * Errors: OCU_TLS, OCU_NOMEM.
+ */
+OCU_MUST enum ocu_status ocu_stream_tls(struct ocu_stream *s, SSL_CTX *ctx, const struct ocu_url *u,
+					struct ocu_err *err);
+
+/* In the following three OCU_AGAIN means: call again, with the same arguments, when one of the
+ * events in *want (EV_READ, EV_WRITE) has come. They leave the OpenSSL error queue empty.
+ *
+ * Goes on with the TLS handshake; OCU_OK when it is done, or if there is no TLS. Errors: OCU_TLS.
+ */
+OCU_MUST enum ocu_status ocu_stream_handshake(struct ocu_stream *s, int *want,
+					      struct ocu_err *err);
+
+/* Reads up to <n> bytes, at least one; *got is 0 if the peer has closed. Errors: OCU_HTTP. */
+OCU_MUST enum ocu_status ocu_stream_read(struct ocu_stream *s, void *p, size_t n, size_t *got,
+					 int *want, struct ocu_err *err);
+
+/* Writes up to <n> bytes, at least one. Errors: OCU_HTTP. */
+OCU_MUST enum ocu_status ocu_stream_write(struct ocu_stream *s, const void *p, size_t n,
+					  size_t *put, int *want, struct ocu_err *err);
+
+/* Whether the connection is open and nothing is to be read from it, as it must be between a
+ * response and the next request.
+ */
+bool ocu_stream_quiet(struct ocu_stream *s);
+
+#endif

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ocsp.c - reads what certificates say about OCSP, writes requests, judges responses.
+ * Reads no clock, fetches nothing, holds nothing.
+ *
+ * OCSP_basic_verify() is not used: it looks for a chain of any length among its anchors and the
+ * certificates of the response, and accepts a CA of the chain for the certificates of another one.
+ * Here the signer is looked up by the responder id, asked for its right to sign, and only then is
+ * the signature checked.
+ */
+#include "ocu/ocsp.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Certificates with the signer's name that are tried: each may cost a signature check, and a
+ * response has room for hundreds.
+ */
+#define OCU_OCSP_SIGNERS_MAX 8
+
+#define OCU_OCSP_TIME_BYTES sizeof("YYYY-MM-DDTHH:MM:SSZ")
+#define OCU_OCSP_NAME_BYTES 128 /* how much of the name of a signer is shown */
+
+/* TLS extension numbers of status_request and status_request_v2. */
+#define OCU_OCSP_FEATURE_V1 5
+#define OCU_OCSP_FEATURE_V2 17
+
+/* One single response; status is one of V_OCSP_CERTSTATUS_*. */
+struct single {
+	struct ocu_ocsp o;
+	int status;
+};
+
+/* Fails with what OpenSSL could not do; its error queue tells whether memory was the reason. */
+static enum ocu_status fail_ssl(struct ocu_err *err, const char *what)
+{
+	unsigned long e;
+
+	while ((e = ERR_get_error())) {
+		if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+			return ocu_fail(err, OCU_NOMEM, "no memory: %s", what);
+	}
+	return ocu_fail(err, OCU_OCSP, "%s", what);
+}
+
+static enum ocu_status each_uri(const AUTHORITY_INFO_ACCESS *aia,
+				enum ocu_status (*each)(void *arg, const char *uri, size_t n),
+				void *arg)
+{
+	enum ocu_status ret = OCU_OK;
+	const ACCESS_DESCRIPTION *d;
+	const ASN1_STRING *s;
+	int i, found = 0;
+
+	for (i = 0; i < sk_ACCESS_DESCRIPTION_num(aia) && ret == OCU_OK; i++) {
+		d = sk_ACCESS_DESCRIPTION_value(aia, i);
+		if (OBJ_obj2nid(d->method) != NID_ad_OCSP || d->location->type != GEN_URI)
+			continue;
+		if (found++ == OCU_OCSP_URIS_MAX)
+			break;
+		s = d->location->d.uniformResourceIdentifier;
+		ret = each(arg, (const char *)ASN1_STRING_get0_data(s),
+			   (size_t)ASN1_STRING_length(s));
+	}
+	return ret;
+}
+
+enum ocu_status ocu_ocsp_uris(X509 *cert,
+			      enum ocu_status (*each)(void *arg, const char *uri, size_t n),
+			      void *arg)
+{
+	AUTHORITY_INFO_ACCESS *aia;
+	enum ocu_status ret;
+	int crit = -1;
+
+	ERR_clear_error();
+	aia = X509_get_ext_d2i(cert, NID_info_access, &crit, NULL);
+	if (aia)
+		ret = each_uri(aia, each, arg);
+	else if (crit == -1)
+		ret = OCU_OK;
+	else
+		ret = fail_ssl(NULL, "authority information access does not parse");
+	AUTHORITY_INFO_ACCESS_free(aia);
+	ERR_clear_error();
+	return ret;
+}
+
+bool ocu_ocsp_must_staple(X509 *cert)
+{
+	TLS_FEATURE *list = X509_get_ext_d2i(cert, NID_tlsfeature, NULL, NULL);
+	bool ret = false;
+	int64_t feature;
+	int i;
+
+	for (i = 0; list && i < sk_ASN1_INTEGER_num(list); i++) {
+		if (ASN1_INTEGER_get_int64(&feature, sk_ASN1_INTEGER_value(list, i)))
+			ret |= feature == OCU_OCSP_FEATURE_V1 || feature == OCU_OCSP_FEATURE_V2;
+	}
+	TLS_FEATURE_free(list);
+	ERR_clear_error();
+	return ret;
+}
+
+/* Appends the DER of <req> to <out>. */
+static enum ocu_status add_request(struct ocu_buf *out, OCSP_REQUEST *req, struct ocu_err *err)
+{
+	unsigned char *der = NULL;
+	enum ocu_status ret;
+	int n;
+
+	n = i2d_OCSP_REQUEST(req, &der);
+	if (n <= 0)
+		return fail_ssl(err, "request cannot be written");
+	ret = ocu_buf_add(out, der, (size_t)n);
+	OPENSSL_free(der);
+	return ret == OCU_OK ? ret : ocu_fail(err, ret, "request of %d bytes", n);
+}
+
+enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 *issuer,
+				 struct ocu_err *err)
+{
+	OCSP_CERTID *id = NULL;
+	OCSP_REQUEST *req;
+	enum ocu_status ret;
+
+	if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) != 0)
+		return ocu_fail(err, OCU_OCSP, "issuer is not the one that is named in the "
+				"certificate");
+	ERR_clear_error();
+	req = OCSP_REQUEST_new();
+	if (req)
+		id = OCSP_cert_to_id(EVP_sha1(), cert, issuer);
+	if (!id || !OCSP_request_add0_id(req, id)) {
+		OCSP_CERTID_free(id);
+		ret = fail_ssl(err, "request cannot be made");
+	} else {
+		ret = add_request(out, req, err);
+	}
+	OCSP_REQUEST_free(req);
+	ERR_clear_error();
+	return ret;
+}
+
+/* Days from 1970-01-01 to a later date of the Gregorian calendar. */
+static int64_t days(int year, int month, int day)
+{
+	static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	int y = month > 2 ? year : year - 1; /* the last year whose leap day has passed */
+	int leaps = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+
+	return (year - 1970) * INT64_C(365) + leaps + before[month - 1] + day - 1;
+}
+
+static int month_days(int year, int month)
+{
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	if (month == 2)
+		return leap ? 29 : 28;
+	return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+/* Reads the one form that RFC 5280 4.1.2.5.2 leaves of GeneralizedTime: YYYYMMDDHHMMSSZ.
+ * Nothing was signed before 1970, and 0 is free to stand for none.
+ */
+static bool read_time(int64_t *out, const ASN1_GENERALIZEDTIME *t)
+{
+	const unsigned char *s = ASN1_STRING_get0_data(t);
+	int v[7], i, year; /* v: century, year of it, month, day, hour, minute, second */
+
+	if (ASN1_STRING_length(t) != 15 || s[14] != 'Z')
+		return false;
+	for (i = 0; i < 14; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+	}
+	for (i = 0; i < 7; i++)
+		v[i] = (s[2 * i] - '0') * 10 + (s[2 * i + 1] - '0');
+	year = v[0] * 100 + v[1];
+	if (year < 1970 || v[2] < 1 || v[2] > 12 || v[3] < 1 || v[3] > month_days(year, v[2])
+	    || v[4] > 23 || v[5] > 59 || v[6] > 59)
+		return false;
+	*out = days(year, v[2], v[3]) * 86400 + v[4] * 3600 + v[5] * 60 + v[6];
+	return true;
+}
+
+static const char *show_time(char out[static OCU_OCSP_TIME_BYTES], int64_t t)
+{
+	time_t when = (time_t)t;
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm)
+	    || !strftime(out, OCU_OCSP_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		out[0] = '\0';
+	return out;
+}
+
+static enum ocu_status fail_answer(struct ocu_err *err, int status)
+{
+	static const char *const names[] = {
+		NULL, "malformedRequest", "internalError", "tryLater", NULL, "sigRequired",
+		"unauthorized",
+	};
+	const char *name = NULL;
+
+	if (status >= 0 && (size_t)status < sizeof(names) / sizeof(names[0]))
+		name = names[status];
+	return ocu_fail(err, OCU_OCSP, "responder says %s (%d)",
+			name ? name : "an undefined status", status);
+}
+
+/* Whether <bs> written out as a successful response is again what was read. BER would reach clients
+ * that parse more strictly than OpenSSL, and bytes behind the basic response would be hidden in it.
+ */
+static enum ocu_status check_der(OCSP_BASICRESP *bs, const uint8_t *der, size_t n,
+				 struct ocu_err *err)
+{
+	OCSP_RESPONSE *again = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, bs);
+	unsigned char *out = NULL;
+	enum ocu_status ret;
+	int len;
+
+	len = again ? i2d_OCSP_RESPONSE(again, &out) : -1;
+	if (len < 0)
+		ret = fail_ssl(err, "response cannot be written back");
+	else if ((size_t)len != n || memcmp(out, der, n) != 0)
+		ret = ocu_fail(err, OCU_OCSP, "response is not in DER");
+	else
+		ret = OCU_OK;
+	OPENSSL_free(out);
+	OCSP_RESPONSE_free(again);
+	return ret;
+}
+
+/* Parses a successful basic response, which the caller frees; NULL on error. */
+static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
+			     struct ocu_err *err)
+{
+	const unsigned char *p = der;
+	OCSP_RESPONSE *resp;
+	enum ocu_status ret;
+	int status;
+
+	*out = NULL;
+	if (n > OCU_OCSP_MAX_BYTES)
+		return ocu_fail(err, OCU_OCSP,
+				"response of %zu bytes is too long for a TLS handshake (%d)", n,
+				OCU_OCSP_MAX_BYTES);
+	resp = n > 0 ? d2i_OCSP_RESPONSE(NULL, &p, (long)n) : NULL;
+	if (!resp)
+		return n > 0 ? fail_ssl(err, "does not parse as an OCSP response")
+			     : ocu_fail(err, OCU_OCSP, "response is empty");
+	status = OCSP_response_status(resp);
+	if (p != der + n)
+		ret = ocu_fail(err, OCU_OCSP, "%zu bytes follow the response",
+			       (size_t)(der + n - p));
+	else if (status != OCSP_RESPONSE_STATUS_SUCCESSFUL)
+		ret = fail_answer(err, status);
+	else if (!(*out = OCSP_response_get1_basic(resp)))
+		ret = fail_ssl(err, "response is not a basic response");
+	else
+		ret = check_der(*out, der, n, err);
+	OCSP_RESPONSE_free(resp);
+	if (ret != OCU_OK) {
+		OCSP_BASICRESP_free(*out);
+		*out = NULL;
+	}
+	return ret;
+}
+
+/* Whether <c> is who the responder id of <bs> names. */
+static bool is_named(const OCSP_BASICRESP *bs, X509 *c)
+{
+	const ASN1_OCTET_STRING *key = NULL;
+	const X509_NAME *name = NULL;
+	unsigned char md[SHA_DIGEST_LENGTH];
+	unsigned n = 0;
+
+	if (!OCSP_resp_get0_id(bs, &key, &name))
+		return false;
+	if (name)
+		return X509_NAME_cmp(name, X509_get_subject_name(c)) == 0;
+	return ASN1_STRING_length(key) == sizeof(md) && X509_pubkey_digest(c, EVP_sha1(), md, &n)
+	       && n == sizeof(md) && memcmp(ASN1_STRING_get0_data(key), md, sizeof(md)) == 0;
+}
+
+static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, struct ocu_err *err)
+{
+	const X509_ALGOR *alg = OCSP_resp_get0_tbs_sigalg(bs);
+	EVP_PKEY *key = X509_get0_pubkey(signer);
+	const ASN1_OBJECT *oid;
+	int type;
+
+	if (!key)
+		return fail_ssl(err, "signer's key cannot be used");
+	/* Not covered by the signature, and OpenSSL overlooks what other clients may not. */
+	X509_ALGOR_get0(&oid, &type, NULL, alg);
+	if (type != V_ASN1_UNDEF && type != V_ASN1_NULL && OBJ_obj2nid(oid) != NID_rsassaPss)
+		return ocu_fail(err, OCU_OCSP, "signature algorithm has parameters");
+	if (ASN1_item_verify(ASN1_ITEM_rptr(OCSP_RESPDATA), alg, OCSP_resp_get0_signature(bs),
+			     OCSP_resp_get0_respdata(bs), key) != 1)
+		return fail_ssl(err, "signature does not verify");
+	return OCU_OK;
+}
+
+/* Whether <issuer> itself signed <c>, which is valid at <now>. */
+static enum ocu_status check_chain(X509 *c, X509 *issuer, int64_t now, struct ocu_err *err)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	enum ocu_status ret;
+	int why;
+
+	if (!store || !ctx || !X509_STORE_add_cert(store, issuer)
+	    || !X509_STORE_CTX_init(ctx, store, c, NULL)) {
+		ret = fail_ssl(err, "signer's certificate cannot be checked");
+	} else {
+		X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+
+		(void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+		X509_VERIFY_PARAM_set_time(param, (time_t)now);
+		ret = OCU_OK;
+		if (X509_verify_cert(ctx) != 1) {
+			why = X509_STORE_CTX_get_error(ctx);
+			ret = ocu_fail(err, why == X509_V_ERR_OUT_OF_MEM ? OCU_NOMEM : OCU_OCSP,
+				       "signer is not authorised by the issuer: %s",
+				       X509_verify_cert_error_string(why));
+		}
+	}
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return ret;
+}
+
+/* RFC 6960 4.2.2.2: whether <c>, which is not the issuer, may sign for it. */
+static enum ocu_status check_delegate(X509 *c, X509 *cert, X509 *issuer, int64_t now,
+				      struct ocu_err *err)
+{
+	EVP_PKEY *key = X509_get0_pubkey(c), *own = X509_get0_pubkey(cert);
+
+	if (!key || !own)
+		return fail_ssl(err, "signer's key cannot be used");
+	if (EVP_PKEY_eq(key, own) == 1)
+		return ocu_fail(err, OCU_OCSP, "signer is the certificate itself");
+	/* Without the extension X509_get_extended_key_usage() answers as if all bits were set. */
+	if (!(X509_get_extension_flags(c) & EXFLAG_XKUSAGE)
+	    || !(X509_get_extended_key_usage(c) & XKU_OCSP_SIGN))
+		return ocu_fail(err, OCU_OCSP, "signer is not authorised by the issuer: no OCSP "
+				"signing usage");
+	if (X509_check_issued(issuer, c) != X509_V_OK)
+		return ocu_fail(err, OCU_OCSP, "signer is not authorised by the issuer: issued by "
+				"another one");
+	return check_chain(c, issuer, now, err);
+}
+
+static enum ocu_status fail_absent(const OCSP_BASICRESP *bs, struct ocu_err *err)
+{
+	const ASN1_OCTET_STRING *key = NULL;
+	char shown[OCU_OCSP_NAME_BYTES] = "";
+	const X509_NAME *name = NULL;
+
+	if (OCSP_resp_get0_id(bs, &key, &name) && name)
+		X509_NAME_oneline(name, shown, sizeof(shown));
+	return ocu_fail(err, OCU_OCSP, "signer is neither the issuer nor in the response: %s",
+			name ? shown : "named by its key");
+}
+
+/* Looks for the signer of <bs> and checks its right and its signature. Several certificates can
+ * have the name of the signer, as after a change of keys: one that fits is enough.
+ */
+static enum ocu_status check_signer(const OCSP_BASICRESP *bs, X509 *cert, X509 *issuer, int64_t now,
+				    struct ocu_err *err)
+{
+	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(bs);
+	enum ocu_status ret;
+	int i, tried = 0;
+	X509 *c;
+
+	ret = fail_absent(bs, err);
+	if (is_named(bs, issuer)) {
+		ret = check_signature(bs, issuer, err);
+		if (ret == OCU_OK)
+			return ret;
+	}
+	for (i = 0; i < sk_X509_num(certs); i++) {
+		c = sk_X509_value(certs, i);
+		if (!is_named(bs, c) || X509_cmp(c, issuer) == 0)
+			continue;
+		if (++tried > OCU_OCSP_SIGNERS_MAX)
+			return ocu_fail(err, OCU_OCSP, "more than %d certificates with the name of "
+					"the signer", OCU_OCSP_SIGNERS_MAX);
+		ret = check_delegate(c, cert, issuer, now, err);
+		if (ret == OCU_OK)
+			ret = check_signature(bs, c, err);
+		if (ret == OCU_OK)
+			return ret;
+	}
+	return ret;
+}
+
+/* Returns the digest of a CertID, NULL if it is none that is in use. A fixed list, so that failing
+ * to compute one of these is never taken for not knowing it, and what counts passed over.
+ */
+static const EVP_MD *id_digest(const ASN1_OBJECT *alg)
+{
+	switch (OBJ_obj2nid(alg)) {
+	case NID_sha1:
+		return EVP_sha1();
+	case NID_sha224:
+		return EVP_sha224();
+	case NID_sha256:
+		return EVP_sha256();
+	case NID_sha384:
+		return EVP_sha384();
+	case NID_sha512:
+		return EVP_sha512();
+	default:
+		return NULL;
+	}
+}
+
+/* Whether <s> is for <cert>: *is says. A CertID in a digest that is not known is for nobody. */
+static enum ocu_status is_for(bool *is, const OCSP_SINGLERESP *s, X509 *cert, X509 *issuer,
+			      struct ocu_err *err)
+{
+	/* OpenSSL's prototype lacks a const: nothing is changed. */
+	OCSP_CERTID *theirs = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(s), *ours;
+	ASN1_INTEGER *serial = NULL;
+	ASN1_OBJECT *alg = NULL;
+	const EVP_MD *md;
+
+	*is = false;
+	OCSP_id_get0_info(NULL, &alg, NULL, &serial, theirs);
+	md = id_digest(alg);
+	if (!md || ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(cert)) != 0)
+		return OCU_OK;
+	ours = OCSP_cert_to_id(md, cert, issuer);
+	if (!ours)
+		return fail_ssl(err, "CertID cannot be computed");
+	*is = OCSP_id_cmp(ours, theirs) == 0;
+	OCSP_CERTID_free(ours);
+	return OCU_OK;
+}
+
+/* Reads what <s> says, both times being there. */
+static enum ocu_status read_single(struct single *out, OCSP_SINGLERESP *s, struct ocu_err *err)
+{
+	ASN1_GENERALIZEDTIME *revoked = NULL, *begin = NULL, *end = NULL;
+	struct ocu_ocsp *o = &out->o;
+
+	memset(out, 0, sizeof(*out));
+	if (OCSP_SINGLERESP_get_ext_by_critical(s, 1, -1) >= 0)
+		return ocu_fail(err, OCU_OCSP, "single response has a critical extension");
+	out->status = OCSP_single_get0_status(s, NULL, &revoked, &begin, &end);
+	if (!begin || !read_time(&o->this_update, begin))
+		return ocu_fail(err, OCU_OCSP, "thisUpdate is malformed");
+	if (!end)
+		return ocu_fail(err, OCU_OCSP, "nextUpdate is missing");
+	if (!read_time(&o->next_update, end))
+		return ocu_fail(err, OCU_OCSP, "nextUpdate is malformed");
+	if (out->status != V_OCSP_CERTSTATUS_REVOKED)
+		return OCU_OK;
+	o->revoked = true;
+	if (!revoked || !read_time(&o->revoked_at, revoked))
+		return ocu_fail(err, OCU_OCSP, "revocationTime is malformed");
+	return OCU_OK;
+}
+
+static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct ocu_err *err)
+{
+	char shown[OCU_OCSP_TIME_BYTES], begin[OCU_OCSP_TIME_BYTES];
+
+	show_time(shown, o->next_update);
+	show_time(begin, o->this_update);
+	if (o->next_update <= o->this_update)
+		return ocu_fail(err, OCU_OCSP, "nextUpdate %s is not after thisUpdate %s", shown,
+				begin);
+	if (o->this_update - OCU_OCSP_SKEW_S > now)
+		return ocu_fail(err, OCU_OCSP, "not yet valid: thisUpdate is %s", begin);
+	if (o->next_update <= now)
+		return ocu_fail(err, OCU_OCSP, "no longer valid: nextUpdate was %s", shown);
+	if (o->next_update - OCU_OCSP_SKEW_S <= now)
+		return ocu_fail(err, OCU_OCSP, "valid for less than %d s: nextUpdate is %s, %d s "
+				"away", OCU_OCSP_SKEW_S + 1, shown, (int)(o->next_update - now));
+	return OCU_OK;
+}
+
+/* Orders statuses by how bad they are: revoked is said of a certificate that is known. */
+static int badness(int status)
+{
+	return status == V_OCSP_CERTSTATUS_GOOD ? 0 : status == V_OCSP_CERTSTATUS_REVOKED ? 2 : 1;
+}
+
+/* Picks the single response for <cert> that counts. <now> is NULL if times are not checked.
+ * One that is not understood spoils all: it could be the one that says revoked.
+ */
+static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *cert, X509 *issuer,
+			      const int64_t *now, struct ocu_err *err)
+{
+	struct single best = { .status = -1 }, one;
+	enum ocu_status ret, why;
+	OCSP_SINGLERESP *s;
+	bool is;
+	int i;
+
+	ret = ocu_fail(err, OCU_OCSP, "response is for another certificate");
+	for (i = 0; i < OCSP_resp_count(bs); i++) {
+		s = OCSP_resp_get0(bs, i);
+		why = is_for(&is, s, cert, issuer, err);
+		if (why != OCU_OK)
+			return why;
+		if (!is)
+			continue;
+		why = read_single(&one, s, err);
+		if (why != OCU_OK)
+			return why;
+		why = now ? check_times(&one.o, *now, best.status < 0 ? err : NULL) : OCU_OK;
+		if (why != OCU_OK)
+			continue;
+		ret = OCU_OK;
+		if (best.status < 0 || one.o.this_update > best.o.this_update
+		    || (one.o.this_update == best.o.this_update
+			&& badness(one.status) > badness(best.status)))
+			best = one;
+	}
+	if (ret != OCU_OK)
+		return ret;
+	if (badness(best.status) == 1)
+		return ocu_fail(err, OCU_OCSP, "status unknown");
+	*out = best.o;
+	return OCU_OK;
+}
+
+static enum ocu_status check_basic(OCSP_BASICRESP *bs, struct ocu_err *err)
+{
+	int64_t produced;
+
+	if (!read_time(&produced, OCSP_resp_get0_produced_at(bs)))
+		return ocu_fail(err, OCU_OCSP, "producedAt is malformed");
+	if (OCSP_BASICRESP_get_ext_by_critical(bs, 1, -1) >= 0)
+		return ocu_fail(err, OCU_OCSP, "response has a critical extension");
+	return OCU_OK;
+}
+
+enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t n, X509 *cert,
+				X509 *issuer, int64_t now, struct ocu_err *err)
+{
+	struct ocu_err why = { 0 }; /* reasons to pass over one signer may precede the right one */
+	OCSP_BASICRESP *bs = NULL;
+	enum ocu_status ret;
+
+	ERR_clear_error();
+	ret = parse(&bs, der, n, &why);
+	if (ret == OCU_OK)
+		ret = check_basic(bs, &why);
+	if (ret == OCU_OK)
+		ret = check_signer(bs, cert, issuer, now, &why);
+	if (ret == OCU_OK)
+		ret = choose(out, bs, cert, issuer, &now, &why);
+	OCSP_BASICRESP_free(bs);
+	ERR_clear_error();
+	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
+}
+
+enum ocu_status ocu_ocsp_peek(struct ocu_ocsp *out, const uint8_t *der, size_t n, X509 *cert,
+			      X509 *issuer, struct ocu_err *err)
+{
+	struct ocu_err why = { 0 };
+	OCSP_BASICRESP *bs = NULL;
+	enum ocu_status ret;
+
+	ERR_clear_error();
+	ret = parse(&bs, der, n, &why);
+	if (ret == OCU_OK)
+		ret = choose(out, bs, cert, issuer, NULL, &why);
+	OCSP_BASICRESP_free(bs);
+	ERR_clear_error();
+	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* faults.h - the one table of what a scripted responder can do to a client: from what was asked to
+ * the bytes, pauses and the end of the connection. Opens no socket.
+ *
+ * The first segment of a URL's path names the row, a number (or another row) may follow after a
+ * hyphen: "/ok/", "/slow-50/", "/status-503/", "/redirect-revoked/".
+ */
+#ifndef TESTS_FAULTS_H
+#define TESTS_FAULTS_H
+
+#include "pki.h"
+
+#define FAULT_SEGMENT_BYTES 64
+
+/* What was asked. */
+struct fault_ask {
+	bool post;
+	bool keep;                 /* the client wants to go on using the connection */
+	char segment[FAULT_SEGMENT_BYTES];
+	const char *tail;          /* target after the segment, begins with '/' or is "" */
+	const char *host;          /* value of Host */
+	const char *etag;          /* value of If-None-Match, NULL if none */
+	const char *since;         /* value of If-Modified-Since, NULL if none */
+	const OCSP_CERTID *id;     /* the certificate asked for; NULL: not an OCSP request */
+	unsigned nth;              /* how often this certificate was asked for there before */
+	int64_t now;               /* seconds since the epoch */
+};
+
+/* What happens to the connection when all was sent. */
+enum fault_end { FAULT_KEEP, FAULT_CLOSE, FAULT_RESET, FAULT_HANG, FAULT_HALF };
+
+/* What is done. */
+struct fault_plan {
+	char *bytes;               /* sent first */
+	size_t n;
+	const char *flood;         /* then this is sent over and over */
+	uint64_t flood_bytes;      /* so many bytes of it in all */
+	int delay_ms;              /* before the first byte */
+	size_t step;               /* so many bytes at a time, 0: all at once */
+	int step_ms;               /* and that long between them */
+	enum fault_end end;
+	bool not_modified;         /* it is a 304 */
+};
+
+struct fault;
+
+/* Finds the row of <segment>; NULL if there is none. */
+const struct fault *fault_find(const char *segment);
+
+/* The rows, for tests that go through all of them: NULL after the last one. */
+const struct fault *fault_row(size_t i);
+const char *fault_name(const struct fault *f);
+
+/* What a client must hold after it was answered so and held nothing before: "good", "revoked", or
+ * NULL for nothing. It is what the row does without a number.
+ */
+const char *fault_want(const struct fault *f);
+
+/* What the reason of the failure must hold; NULL: nothing in particular. */
+const char *fault_why(const struct fault *f);
+
+/* Fills <plan> with the answer to <ask> as its segment says, signed with <p>; an unknown segment is
+ * answered with 404. The caller ends it with fault_plan_fini().
+ */
+void fault_plan_make(struct pki *p, struct fault_plan *plan, const struct fault_ask *ask);
+void fault_plan_fini(struct fault_plan *plan);
+
+/* Makes only the body of the answer of <segment>, which must be of a row, for <cert>; the caller
+ * frees *der with free(). Returns its size.
+ */
+size_t fault_body_make(struct pki *p, uint8_t **der, const char *segment, X509 *cert);
+
+#endif
