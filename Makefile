@@ -40,13 +40,13 @@ haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC=
 .SECONDARY:
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all lib deps demo test lint check-patches refresh install clean help FORCE
+.PHONY: all lib deps demo test bench lint check-patches refresh install clean help FORCE
 .PHONY: need-build need-demo need-test test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
 
 help: ## this list
-	@sed -n 's/^\([a-z][-a-zA-Z0-9.%]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z][-a-zA-Z0-9.%]*\):.*## \(.*\)/\1|\2/p' Makefile $(wildcard tests/*.mk tests/*/*.mk) | \
 		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 deps: ## installs what is missing for the build, the demo and the tests (Debian, as root)
@@ -164,6 +164,10 @@ test: ## lint, unit tests, .vtc files under varnishtest, HAProxy's own TLS tests
 test: need-test test-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
 	@tests/run
 
+bench: ## seconds to the first staples, stock beside ours (RUNS=3)
+bench: need-test build/haproxy-3.0/haproxy build/stock-3.0/haproxy build/tests/lab
+	@tests/bench $(RUNS)
+
 lint: need-build lib ## the rules of the code that a script can check
 	@tests/lint/lint.sh
 
@@ -173,6 +177,8 @@ check-patches: need-test all
 
 refresh: need-test ## the patches as commits in build/refresh-3.0, then back again (V=3.0)
 	@haproxy-patches/refresh $(V)
+
+include $(wildcard tests/fuzz/fuzz.mk tests/coverage.mk)
 
 DOC = $(DESTDIR)$(PREFIX)/share/doc/haproxy
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1

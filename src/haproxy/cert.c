@@ -120,6 +120,25 @@ void cert_put(struct cert *c)
 	free(c);
 }
 
+int64_t cert_held(struct cert *c, struct ocu_ocsp *o)
+{
+	struct ocsp_resp *resp = NULL;
+	int64_t expiry = 0;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	if (c->entry)
+		resp = ssl_ocsp_resp_get(c->entry);
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+
+	if (resp && ocu_ocsp_peek(o, (const uint8_t *)b_orig(&resp->der), b_data(&resp->der),
+				  c->x509, c->issuer, NULL) == OCU_OK)
+		expiry = resp->expire;
+	else
+		memset(o, 0, sizeof(*o));
+	ssl_ocsp_resp_put(resp);
+	return expiry;
+}
+
 /* Keeps one URI of a certificate, or why it cannot be used. */
 static enum ocu_status add_uri(void *arg, const char *uri, size_t n)
 {
@@ -214,6 +233,17 @@ static void warn_unstapled(const char *path, X509 *x509, const X509 *issuer, int
 	else
 		cert_warn(path, false, "stapling could not be set up (out of memory?)");
 	X509_email_free(uris);
+}
+
+void certs_warn_revoked(void)
+{
+	struct ocu_ocsp o;
+	struct cert *c;
+
+	for (c = mail_peek(); c; c = c->next_mail)
+		if (cert_held(c, &o) && o.revoked)
+			cert_warn(c->path, false, "certificate is REVOKED, says the response that "
+						  "is loaded for it; replace the certificate");
 }
 
 static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x509, X509 *issuer,

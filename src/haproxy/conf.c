@@ -444,6 +444,7 @@ static int conf_finish(void)
 	warn_network();
 	state_open();
 	state_load();
+	certs_warn_revoked();
 	if (ocu_stream_ctx_new(&settings.tls, !settings.tls_no_verify, settings.ca_file, &err) !=
 	    OCU_OK)
 		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "

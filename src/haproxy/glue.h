@@ -117,6 +117,14 @@ void outcome_put(struct outcome *o);
  */
 const char *cert_find(const char *path, struct cert **c);
 
+/* Reads what HAProxy holds for <c> into <o> and returns from when it is not stapled any more; <o> is
+ * zeroed and 0 returned if nothing is held. HAProxy thread.
+ */
+int64_t cert_held(struct cert *c, struct ocu_ocsp *o);
+
+/* While starting: a warning for each certificate whose loaded response says that it is revoked. */
+void certs_warn_revoked(void);
+
 /* Leaves <mail> for <c> and wakes the task. HAProxy thread; the caller holds a reference. */
 void cert_post(struct cert *c, unsigned mail);
 

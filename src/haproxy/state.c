@@ -76,7 +76,7 @@ enum ocu_status state_write(const struct cert *c, const struct ocu_buf *der, int
 /* Makes the saved response of <c> what is stapled, if it is newer than what HAProxy has read. */
 static void load_one(struct cert *c, int64_t now)
 {
-	struct ocu_ocsp saved, held = {0};
+	struct ocu_ocsp saved, held;
 	struct ocsp_resp *resp;
 	struct ocu_err err = {0};
 	struct buffer bytes;
@@ -85,11 +85,7 @@ static void load_one(struct cert *c, int64_t now)
 
 	ocu_buf_init(&der, OCU_OCSP_MAX_BYTES);
 	st = state_read(c, &der, &saved, now, &err);
-	resp = c->entry ? ssl_ocsp_resp_get(c->entry) : NULL;
-	if (resp && ocu_ocsp_peek(&held, (uint8_t *)b_orig(&resp->der), b_data(&resp->der), c->x509,
-				  c->issuer, NULL) != OCU_OK)
-		held.this_update = 0;
-	ssl_ocsp_resp_put(resp);
+	cert_held(c, &held);
 	if (st == OCU_OK && c->entry && saved.this_update > held.this_update) {
 		bytes = b_make((char *)der.data, der.len, 0, der.len);
 		resp = ssl_ocsp_resp_new(&bytes, saved.next_update - OCSP_MAX_RESPONSE_TIME_SKEW);

@@ -231,27 +231,26 @@ static bool fetch_start(struct cert *c, size_t uri, const struct ocu_clock *now)
 /* Reads what HAProxy holds for <c> into its state. */
 static void read_held(struct cert *c, const struct ocu_clock *now)
 {
-	struct ocsp_resp *resp = NULL;
-	struct ocu_ocsp o = {0};
-	int64_t expiry = 0;
-
-	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	if (c->entry)
-		resp = ssl_ocsp_resp_get(c->entry);
-	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
-
-	if (resp && ocu_ocsp_peek(&o, (const uint8_t *)b_orig(&resp->der), b_data(&resp->der),
-				  c->x509, c->issuer, NULL) == OCU_OK)
-		expiry = resp->expire;
-	else
-		memset(&o, 0, sizeof(o));
-	ssl_ocsp_resp_put(resp);
+	struct ocu_ocsp o;
+	int64_t expiry = cert_held(c, &o);
 
 	memset(&c->validators, 0, sizeof(c->validators));
 	c->revoked = o.revoked;
 	c->revoked_at = o.revoked_at;
 	c->next_update = o.next_update;
 	ocu_update_held(schedule, &c->item, o.this_update, expiry, now);
+}
+
+/* Somebody has set the response of <c>. */
+static void read_changed(struct cert *c, const struct ocu_clock *now)
+{
+	bool was = c->revoked;
+
+	read_held(c, now);
+	if (c->revoked && !was)
+		send_log(NULL, LOG_ALERT,
+			 "<OCSP-UPDATE> %s: certificate is REVOKED, says the response that was set",
+			 c->path);
 }
 
 /* A certificate that came at run time waits for what the state directory has for it. */
@@ -305,7 +304,7 @@ static void cert_handle_mail(struct cert *c, unsigned mail, const struct ocu_clo
 		return;
 	}
 	if (mail & MAIL_CHANGED)
-		read_held(c, now);
+		read_changed(c, now);
 	if (mail & MAIL_ON)
 		c->on = true;
 	if (c->on && !c->loading)
