@@ -46,7 +46,8 @@ haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC=
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
 
 help: ## this list
-	@sed -n 's/^\([a-z][-a-zA-Z0-9.%]*\):.*## \(.*\)/\1|\2/p' Makefile $(wildcard tests/*.mk tests/*/*.mk) | \
+	@sed -n 's/^\([a-z][-a-zA-Z0-9.%]*\):.*## \(.*\)/\1|\2/p' Makefile \
+		$(wildcard tests/*.mk tests/*/*.mk) | \
 		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 deps: ## installs what is missing for the build, the demo and the tests (Debian, as root)

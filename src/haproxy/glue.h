@@ -122,7 +122,7 @@ const char *cert_find(const char *path, struct cert **c);
  */
 int64_t cert_held(struct cert *c, struct ocu_ocsp *o);
 
-/* While starting: a warning for each certificate whose loaded response says that it is revoked. */
+/* While starting: a warning for each certificate whose loaded response says it is revoked. */
 void certs_warn_revoked(void);
 
 /* Leaves <mail> for <c> and wakes the task. HAProxy thread; the caller holds a reference. */
@@ -152,6 +152,9 @@ void state_open(void);
 void state_load(void);
 void state_close(void);
 bool state_on(void);
+
+/* On the loop thread, first: what it writes while starting belongs to the later user already. */
+void state_thread_init(void);
 
 /* Reads and verifies what was saved for <c> into <der> and <o>. OCU_AGAIN: nothing. Blocks on the
  * disk: loop thread.
