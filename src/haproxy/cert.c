@@ -49,33 +49,26 @@ void cert_post(struct cert *c, unsigned mail)
 	updater_wake();
 }
 
-struct cert *mail_take_all(void)
-{
-	struct cert *all;
-
-	HA_SPIN_LOCK(OTHER_LOCK, &mailbox.lock);
-	all = mailbox.certs;
-	mailbox.certs = NULL;
-	mailbox.certs_end = &mailbox.certs;
-	HA_SPIN_UNLOCK(OTHER_LOCK, &mailbox.lock);
-	return all;
-}
-
 struct cert *mail_peek(void)
 {
 	return mailbox.certs;
 }
 
-unsigned cert_mail_take(struct cert *c, struct cert **next)
+struct cert *mail_take(unsigned *mail)
 {
-	unsigned mail;
+	struct cert *c;
 
 	HA_SPIN_LOCK(OTHER_LOCK, &mailbox.lock);
-	mail = c->mail;
-	*next = c->next_mail;
-	c->mail = 0;
+	c = mailbox.certs;
+	if (c) {
+		mailbox.certs = c->next_mail;
+		if (!mailbox.certs)
+			mailbox.certs_end = &mailbox.certs;
+		*mail = c->mail;
+		c->mail = 0;
+	}
 	HA_SPIN_UNLOCK(OTHER_LOCK, &mailbox.lock);
-	return mail;
+	return c;
 }
 
 void request_post(struct request *r)

@@ -128,21 +128,23 @@ void certs_warn_revoked(void);
 /* Leaves <mail> for <c> and wakes the task. HAProxy thread; the caller holds a reference. */
 void cert_post(struct cert *c, unsigned mail);
 
-/* Returns all certificates with mail, linked by next_mail; the caller takes each with
- * cert_mail_take(). Updater task.
+/* Takes the certificate that has waited longest, with a reference, and what is waiting for it; NULL
+ * if there is none. Updater task.
  */
-struct cert *mail_take_all(void);
-unsigned cert_mail_take(struct cert *c, struct cert **next);
+struct cert *mail_take(unsigned *mail);
 
-/* Returns the same list without taking it. While starting, when there is one thread. */
+/* Returns all that are waiting, linked by next_mail. While starting, when there is one thread. */
 struct cert *mail_peek(void);
 
 /* ---- state.c: the state directory ---- */
 
-/* File names of all certificates that are loaded. */
-struct state_names {
+/* CertIDs of all certificates that are loaded. */
+struct state_keys {
 	size_t n;
-	char (*v)[OCU_STORE_NAME_BYTES];
+	struct {
+		unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
+		unsigned len;
+	} *v;
 };
 
 /* While starting: opens the directory, with a warning if it cannot be used; reads it for all
@@ -166,11 +168,11 @@ OCU_MUST enum ocu_status state_read(const struct cert *c, struct ocu_buf *der, s
 OCU_MUST enum ocu_status state_write(const struct cert *c, const struct ocu_buf *der,
 				     int64_t next_update, struct ocu_err *err);
 
-/* Collects the names of what is loaded; removes what has expired and is not among them. The latter
- * blocks on the disk: loop thread.
+/* Collects what is loaded; removes what has expired and is not among it. The latter blocks on the
+ * disk: loop thread.
  */
-void state_names_add(struct state_names *names, const struct cert *c);
-void state_sweep(struct state_names *names, int64_t now);
+void state_keys_add(struct state_keys *keys, const struct cert *c);
+void state_sweep(const struct state_keys *keys, int64_t now);
 
 /* ---- alert.c: what is said unasked; updater task ---- */
 

@@ -3,7 +3,9 @@
  * written after each accepted response. What is read is verified like an answer of a responder.
  * Starts no thread and schedules nothing: which thread does the work is for task.c to say.
  */
+#include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
@@ -100,15 +102,46 @@ static void load_one(struct cert *c, int64_t now)
 	ocu_buf_fini(&der);
 }
 
+/* Whether this is root, and the process will not remain it. */
+static bool is_root_yet(void)
+{
+	return global.uid && geteuid() == 0;
+}
+
+/* The files belong to the user that the process will become, so it is that one who reads them: what
+ * belongs to others is refused now as it would be later.
+ */
 void state_load(void)
 {
+	bool root = state_on() && is_root_yet();
+	gid_t gid = getegid();
 	struct cert *c;
 
 	if (!state_on())
 		return;
+	if (root && ((global.gid && setegid(global.gid) != 0) || seteuid(global.uid) != 0))
+		ha_warning("ocsp-update.state-dir: '%s' cannot be read as user %d: %m.\n",
+			   settings.state_dir, global.uid);
 	for (c = mail_peek(); c; c = c->next_mail)
 		load_one(c, ocu_wall_s());
+	if (root && (seteuid(0) != 0 || setegid(gid) != 0))
+		ha_warning("ocsp-update.state-dir: root could not be regained: %m.\n");
 }
+
+void state_thread_init(void)
+{
+	if (!is_root_yet())
+		return;
+	if (global.gid)
+		setfsgid(global.gid);
+	setfsuid(global.uid);
+}
+
+/* The file names of all certificates that are loaded, sorted. */
+struct names {
+	size_t n;
+	char (*v)[OCU_STORE_NAME_BYTES];
+};
 
 static int name_cmp(const void *a, const void *b)
 {
@@ -117,18 +150,27 @@ static int name_cmp(const void *a, const void *b)
 
 static bool name_known(void *arg, const char *name)
 {
-	const struct state_names *names = arg;
+	const struct names *names = arg;
 
 	return bsearch(name, names->v, names->n, sizeof(*names->v), name_cmp) != NULL;
 }
 
-void state_names_add(struct state_names *names, const struct cert *c)
+void state_keys_add(struct state_keys *keys, const struct cert *c)
 {
-	ocu_store_name(names->v[names->n++], c->key, c->key_len);
+	memcpy(keys->v[keys->n].key, c->key, sizeof(c->key));
+	keys->v[keys->n++].len = c->key_len;
 }
 
-void state_sweep(struct state_names *names, int64_t now)
+void state_sweep(const struct state_keys *keys, int64_t now)
 {
-	qsort(names->v, names->n, sizeof(*names->v), name_cmp);
-	ocu_store_sweep(&store, now, name_known, names);
+	struct names names = { keys->n, calloc(keys->n + 1, sizeof(*names.v)) };
+	size_t i;
+
+	if (!names.v)
+		return;
+	for (i = 0; i < keys->n; i++)
+		ocu_store_name(names.v[i], keys->v[i].key, keys->v[i].len);
+	qsort(names.v, names.n, sizeof(*names.v), name_cmp);
+	ocu_store_sweep(&store, now, name_known, &names);
+	free(names.v);
 }

@@ -23,6 +23,7 @@
 /* How often the task looks whether the wall clock was set, and for what there is to say. */
 #define LOOK_EVERY_MS 15000
 #define SUMMARY_AFTER_MS 30000
+#define MAIL_AT_ONCE 200 /* certificates that are read in one run of the task */
 #define SWEEP_EVERY_MS (24 * 3600 * 1000)
 
 enum job_kind {
@@ -37,7 +38,7 @@ struct job {
 	struct ocu_msg msg;
 	enum job_kind kind;
 	struct ocu_fetch fetch; /* FETCH; LOAD and SAVE use its der, ocsp and err */
-	struct state_names names; /* SWEEP */
+	struct state_keys keys;   /* SWEEP */
 	struct cert *cert;        /* with a reference; NULL for SWEEP */
 	struct job *next;
 };
@@ -114,6 +115,7 @@ static void loop_init(void *arg)
 	};
 
 	(void)arg;
+	state_thread_init();
 	if (ocu_fetcher_new(&fetcher, ocu_loop_ev(loop), &conf, NULL) != OCU_OK)
 		fetcher = NULL;
 }
@@ -160,7 +162,7 @@ static void job_run(struct ocu_msg *m)
 		f->err.code = state_write(job->cert, &f->der, f->ocsp.next_update, &f->err);
 		break;
 	case JOB_SWEEP:
-		state_sweep(&job->names, ocu_wall_s());
+		state_sweep(&job->keys, ocu_wall_s());
 		break;
 	}
 	job_done(f);
@@ -180,7 +182,7 @@ static void event_fd_iocb(int fd)
 static void job_free(struct job *job)
 {
 	ocu_buf_fini(&job->fetch.der);
-	free(job->names.v);
+	free(job->keys.v);
 	cert_put(job->cert);
 	free(job);
 }
@@ -226,6 +228,13 @@ static bool fetch_start(struct cert *c, size_t uri, const struct ocu_clock *now)
 	}
 	ocu_loop_post(loop, &job->msg);
 	return true;
+}
+
+static void log_revoked(const struct cert *c)
+{
+	send_log(NULL, LOG_ALERT,
+		 "<OCSP-UPDATE> %s: certificate is REVOKED, says the response that is stapled",
+		 c->path);
 }
 
 /* Reads what HAProxy holds for <c> into its state. */
@@ -313,19 +322,23 @@ static void cert_handle_mail(struct cert *c, unsigned mail, const struct ocu_clo
 		ocu_update_order(schedule, &c->item);
 }
 
-static void handle_mail(const struct ocu_clock *now)
+/* Handles what others have left, as much as is good for the thread at a time. Returns whether that
+ * was all.
+ */
+static bool handle_mail(const struct ocu_clock *now)
 {
-	struct cert *c, *next;
+	struct cert *c = NULL;
 	unsigned mail;
+	int n;
 
-	for (c = mail_take_all(); c; c = next) {
-		mail = cert_mail_take(c, &next);
+	for (n = 0; n < MAIL_AT_ONCE && (c = mail_take(&mail)); n++) {
 		if ((mail & MAIL_NEW) && !(mail & MAIL_FORGET) && !c->known)
 			cert_add(c, now);
 		if (c->known)
 			cert_handle_mail(c, mail, now);
 		cert_put(c);
 	}
+	return !c;
 }
 
 /* Swaps the response that <f> brought into what handshakes staple for <c>. */
@@ -441,6 +454,8 @@ static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_c
 	ocu_update_done(schedule, &c->item, &r, now);
 	remember(c, f, st);
 	log_outcome(c, st, f->err.msg, first_revoked);
+	if (st != LOG_ST_OK && serving)
+		alert_ending(c, now->wall_s);
 }
 
 /* Takes in what the state directory had for a certificate. */
@@ -480,6 +495,16 @@ static void cert_restart(struct cert *c, const struct ocu_clock *now)
 	ocu_update_automatic(schedule, &c->item, c->on, now);
 }
 
+static void warn_unsaved(const struct cert *c, const char *reason)
+{
+	if (serving)
+		send_log(NULL, LOG_WARNING, "<OCSP-UPDATE> %s: the response could not be saved: %s",
+			 c->path, reason);
+	else
+		ha_warning("ocsp-update.state-dir: '%s': the response could not be saved: %s.\n",
+			   c->path, reason);
+}
+
 /* Returns whether the job lives on. */
 static bool job_finished(struct job *job, const struct ocu_clock *now)
 {
@@ -500,9 +525,7 @@ static bool job_finished(struct job *job, const struct ocu_clock *now)
 		break;
 	case JOB_SAVE:
 		if (job->fetch.err.code != OCU_OK)
-			send_log(NULL, LOG_WARNING,
-				 "<OCSP-UPDATE> %s: the response could not be saved: %s", c->path,
-				 job->fetch.err.msg);
+			warn_unsaved(c, job->fetch.err.msg);
 		break;
 	case JOB_SWEEP:
 		break;
@@ -642,13 +665,13 @@ static void sweep(const struct ocu_clock *now)
 	job = job_new(JOB_SWEEP, NULL);
 	if (!job)
 		return;
-	job->names.v = calloc(n ? n : 1, sizeof(*job->names.v));
-	if (!job->names.v) {
+	job->keys.v = calloc(n ? n : 1, sizeof(*job->keys.v));
+	if (!job->keys.v) {
 		job_free(job);
 		return;
 	}
 	for (c = certs; c; c = c->next)
-		state_names_add(&job->names, c);
+		state_keys_add(&job->keys, c);
 	ocu_loop_post(loop, &job->msg);
 }
 
@@ -668,18 +691,39 @@ static void look_around(const struct ocu_clock *now)
 	sweep(now);
 }
 
+/* Nothing can be logged before the process serves: says what came of fetches until then. */
+static void log_waited(void)
+{
+	const struct cert *c;
+	bool ok;
+
+	for (c = certs; c; c = c->next) {
+		ok = c->last && c->last->status == LOG_ST_OK;
+		if (c->last)
+			log_outcome(c, c->last->status, c->last->reason, ok && c->revoked);
+		if (!ok && c->revoked)
+			log_revoked(c);
+	}
+}
+
 static struct task *updater_run(struct task *t, void *context, unsigned int state)
 {
 	struct ocu_clock now = clock_now();
 	int64_t wake;
+	bool all;
 
 	(void)context;
-	(void)state;
-	handle_mail(&now);
+	if (state & TASK_WOKEN_INIT)
+		log_waited();
+	all = handle_mail(&now);
 	handle_finished(&now);
 	wake = start_due(&now);
-	answer_requests(&now);
 	look_around(&now);
+	/* commands see what was done before they asked */
+	if (all)
+		answer_requests(&now);
+	else
+		wake = now.mono_ms;
 
 	if (wake > look_ms)
 		wake = look_ms;
@@ -741,7 +785,8 @@ static void wait_for_responses(void)
 	pfd.fd = event_fd;
 	for (;;) {
 		now = clock_now();
-		handle_mail(&now);
+		while (!handle_mail(&now))
+			;
 		handle_finished(&now);
 		wake = start_due(&now);
 		if (now.mono_ms >= end_ms || !alert_waits_for(certs, now.wall_s))
@@ -783,13 +828,12 @@ REGISTER_POST_CHECK(updater_new);
 static void drop_mail(void)
 {
 	struct request *r, *next_request;
-	struct cert *c, *next_cert;
+	struct cert *c;
 	struct job *job;
+	unsigned mail;
 
-	for (c = mail_take_all(); c; c = next_cert) {
-		(void)cert_mail_take(c, &next_cert);
+	while ((c = mail_take(&mail)))
 		cert_put(c);
-	}
 	for (r = request_take_all(); r; r = next_request) {
 		next_request = r->next;
 		request_put(r);
