@@ -124,7 +124,7 @@ build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
 UNIT = $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 LIB = $(sort $(wildcard tests/lib/*.c))
 TEST_LIBS = $(OCU_LIBS) -lssl -lcrypto
-UNIT_THREADED = $(filter test_loop,$(UNIT))
+UNIT_THREADED = $(filter test_loop test_store,$(UNIT))
 UNIT_PROGRAMS = $(UNIT:%=build/tests/%) $(UNIT:%=build/tests-asan/%) \
 	$(UNIT_THREADED:%=build/tests-tsan/%)
 LAB = $(patsubst tests/%.c,build/tests/%,$(wildcard tests/lab.c))
@@ -161,8 +161,8 @@ demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
 
 test-programs: $(UNIT_PROGRAMS) $(LAB)
 
-test: ## lint, unit tests, .vtc files under varnishtest, HAProxy's own TLS tests
-test: need-test test-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
+test: ## lint, unit tests, fuzzing, .vtc files under varnishtest, HAProxy's own TLS tests
+test: need-test test-programs fuzz-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
 	@tests/run
 
 bench: ## seconds to the first staples, stock beside ours (RUNS=3)
@@ -179,7 +179,7 @@ check-patches: need-test all
 refresh: need-test ## the patches as commits in build/refresh-3.0, then back again (V=3.0)
 	@haproxy-patches/refresh $(V)
 
-include $(wildcard tests/fuzz/fuzz.mk tests/coverage.mk)
+include tests/fuzz/fuzz.mk tests/coverage.mk
 
 DOC = $(DESTDIR)$(PREFIX)/share/doc/haproxy
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1

@@ -162,10 +162,15 @@ static void uri_failed(struct run *r, enum ocu_status st, const char *why)
 {
 	char authority[OCU_URL_AUTHORITY_BYTES];
 	struct ocu_fetch *f = r->f;
+	size_t n;
+	bool named;
 
 	ops_stop(r);
 	ocu_url_authority(&r->url, authority);
-	(void)ocu_fail(&f->err, st, "%s: %s", authority, why);
+	/* an address literal may be named by what was seen of the address already */
+	n = strlen(authority);
+	named = strncmp(why, authority, n) == 0 && why[n] == ':';
+	(void)ocu_fail(&f->err, st, "%s%s%s", named ? "" : authority, named ? "" : ": ", why);
 	uri_next(r);
 }
 
@@ -178,8 +183,7 @@ static void peer_failed(struct run *r, enum ocu_status st, const char *why)
 	(void)ocu_fail(&full, st, "%s: %s", r->f->address, why);
 	trace_reasons(r);
 	trace_add(r, full.msg, strlen(full.msg));
-	/* An address literal is named already by the URL. */
-	uri_failed(r, st, r->url.literal ? why : full.msg);
+	uri_failed(r, st, full.msg);
 }
 
 static void local_failed(struct run *r, enum ocu_status st, const char *why)

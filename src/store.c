@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -38,7 +39,11 @@ void ocu_store_name(char out[static OCU_STORE_NAME_BYTES], const uint8_t *certid
 	uint8_t hash[SHA256_DIGEST_LENGTH];
 	size_t i;
 
-	SHA256(certid, n, hash);
+	out[0] = '\0';
+	if (!SHA256(certid, n, hash)) {
+		ERR_clear_error();
+		return;
+	}
 	for (i = 0; i < sizeof(hash); i++)
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 	memcpy(out + 2 * sizeof(hash), SUFFIX, sizeof(SUFFIX));
@@ -47,6 +52,11 @@ void ocu_store_name(char out[static OCU_STORE_NAME_BYTES], const uint8_t *certid
 static enum ocu_status fail_errno(struct ocu_err *err, const char *name, const char *what)
 {
 	return ocu_fail(err, OCU_IO, "%s: %s: %s", name, what, strerrordesc_np(errno));
+}
+
+static enum ocu_status fail_nomem(struct ocu_err *err)
+{
+	return ocu_fail(err, OCU_NOMEM, "state directory: %s", ocu_text(OCU_NOMEM));
 }
 
 static bool write_all(int fd, const uint8_t *p, size_t n)
@@ -75,6 +85,8 @@ enum ocu_status ocu_store_put(const struct ocu_store *s, const uint8_t *certid, 
 	int fd;
 
 	ocu_store_name(name, certid, certid_len);
+	if (!name[0])
+		return fail_nomem(err);
 	/* no two writers share a name: threads by their address, processes by their number */
 	snprintf(tmp, sizeof(tmp), TMP_PREFIX "%ld-%lx-%.16s", (long)getpid(),
 		 (unsigned long)pthread_self(), name);
@@ -118,6 +130,7 @@ static enum ocu_status check_file(const struct stat *st, const struct ocu_buf *o
 
 static enum ocu_status read_all(int fd, struct ocu_buf *out, const char *name, struct ocu_err *err)
 {
+	enum ocu_status st;
 	uint8_t part[4096];
 	ssize_t n;
 
@@ -129,7 +142,10 @@ static enum ocu_status read_all(int fd, struct ocu_buf *out, const char *name, s
 			return fail_errno(err, name, "reading");
 		if (n == 0)
 			return OCU_OK;
-		if (ocu_buf_add(out, part, n) != OCU_OK)
+		st = ocu_buf_add(out, part, (size_t)n);
+		if (st == OCU_NOMEM)
+			return fail_nomem(err);
+		if (st != OCU_OK)
 			return ocu_fail(err, OCU_IO, "%s: too big", name);
 	}
 }
@@ -143,6 +159,8 @@ enum ocu_status ocu_store_get(const struct ocu_store *s, const uint8_t *certid, 
 	int fd;
 
 	ocu_store_name(name, certid, certid_len);
+	if (!name[0])
+		return fail_nomem(err);
 	/* O_NONBLOCK: a pipe of that name must not hold us */
 	fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)

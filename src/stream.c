@@ -72,6 +72,8 @@ enum ocu_status ocu_stream_ctx_new(SSL_CTX **out, bool verify, const char *ca_fi
 	ctx = SSL_CTX_new(TLS_client_method());
 	if (ctx && ctx_setup(ctx, verify, ca_file)) {
 		*out = ctx;
+		/* Of what it could do without, when memory was short. */
+		ERR_clear_error();
 		return OCU_OK;
 	}
 	why = ERR_reason_error_string(ERR_peek_error());

@@ -239,11 +239,24 @@ void ocu_update_remove(struct ocu_update *u, struct ocu_item *item)
 	put_hosts(u, item);
 }
 
-/* Puts a due <item> into the queue of its first responder that is not down; if all are, of the one
- * that is probed next.
- */
-static void item_ready(struct ocu_item *item)
+/* Returns the delay after the <failures>-th failure in a row, of <item> or of its responder. */
+static int64_t retry_ms(const struct ocu_update *u, const struct ocu_item *item, unsigned failures,
+			const struct ocu_clock *now)
 {
+	bool held = item->this_update && item->expiry > now->wall_s;
+
+	return ocu_when_retry(&u->conf.when, now->wall_s, failures, held ? item->expiry : 0,
+			      now->rnd);
+}
+
+/* Puts a due <item> into the queue of its first responder that is not down; if all are, of the one
+ * that is probed next. Its held response may ask for an earlier probe.
+ */
+static void item_ready(const struct ocu_update *u, struct ocu_item *item,
+		       const struct ocu_clock *now)
+{
+	struct ocu_host *h;
+	int64_t probe_ms;
 	size_t i, best = 0;
 
 	for (i = 0; i < item->n_hosts; i++) {
@@ -254,9 +267,15 @@ static void item_ready(struct ocu_item *item)
 		if (item->hosts[i]->probe_ms < item->hosts[best]->probe_ms)
 			best = i;
 	}
+	h = item->hosts[best];
+	if (h->down && item->this_update && item->expiry > now->wall_s) {
+		probe_ms = now->mono_ms + retry_ms(u, item, h->failures, now);
+		if (probe_ms < h->probe_ms)
+			h->probe_ms = probe_ms;
+	}
 	item->uri = best;
 	item->state = OCU_ITEM_READY;
-	heap_push(&item->hosts[best]->queue, item, less_urgent);
+	heap_push(&h->queue, item, less_urgent);
 }
 
 static void item_later(struct ocu_update *u, struct ocu_item *item, int64_t due_ms)
@@ -276,8 +295,7 @@ static void item_schedule(struct ocu_update *u, struct ocu_item *item, const str
 	if (!item->automatic || !item->n_hosts)
 		return;
 	if (item->failures)
-		delay = ocu_when_retry(w, now->wall_s, item->failures, held ? item->expiry : 0,
-				       now->rnd);
+		delay = retry_ms(u, item, item->failures, now);
 	else if (held)
 		delay = ocu_when_refresh(w, now->wall_s, item->this_update, item->expiry, now->rnd);
 	item_later(u, item, now->mono_ms + delay);
@@ -356,7 +374,8 @@ static void notice_step(struct ocu_update *u, const struct ocu_clock *now)
 }
 
 /* Distributes the queue of <h> anew, after it or another responder has changed. */
-static void host_reroute(struct ocu_host *h)
+static void host_reroute(const struct ocu_update *u, struct ocu_host *h,
+			 const struct ocu_clock *now)
 {
 	struct ocu_item *item, *all = NULL;
 
@@ -367,7 +386,7 @@ static void host_reroute(struct ocu_host *h)
 	}
 	while ((item = all)) {
 		all = item->next;
-		item_ready(item);
+		item_ready(u, item, now);
 	}
 }
 
@@ -382,18 +401,15 @@ static void host_seen(struct ocu_update *u, struct ocu_host *h, enum ocu_seen se
 		h->window = 1;
 		for (o = u->hosts; o; o = o->next)
 			if (o->down)
-				host_reroute(o);
+				host_reroute(u, o, now);
 	} else if (seen == OCU_SEEN_DOWN && !(h->down && now->mono_ms < h->probe_ms)) {
 		/* not one of those that were in flight when it went down: they are no news */
 		h->window = 1;
 		h->down = true;
 		if (h->failures < UINT32_MAX)
 			h->failures++;
-		h->probe_ms = now->mono_ms +
-			      ocu_when_retry(&u->conf.when, now->wall_s, h->failures,
-					     item->expiry > now->wall_s ? item->expiry : 0,
-					     now->rnd);
-		host_reroute(h);
+		h->probe_ms = now->mono_ms + retry_ms(u, item, h->failures, now);
+		host_reroute(u, h, now);
 	}
 }
 
@@ -426,7 +442,7 @@ void ocu_update_next(struct ocu_update *u, const struct ocu_clock *now, struct o
 	notice_step(u, now);
 	while ((it = u->later) && it->due_ms <= now->mono_ms) {
 		heap_remove(&u->later, it, less_due);
-		item_ready(it);
+		item_ready(u, it, now);
 	}
 	*item = NULL;
 	*wake_ms = u->later ? u->later->due_ms : INT64_MAX;

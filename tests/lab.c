@@ -25,6 +25,7 @@
 #include "faults.h"
 #include "pki.h"
 #include "responder.h"
+#include "servers.h"
 #include "staple.h"
 
 #define LIFETIME_S 300
@@ -34,7 +35,7 @@
 #define WORDS_MAX 64
 #define LOG_LINE_BYTES 2048
 #define PATH_BYTES 512
-#define FAULT_REQUESTS_MAX 4  /* one, and three redirects to itself; or a GET and a POST */
+#define FAULTS_SERIAL 0x10000001 /* of the first row's certificate; the others follow */
 
 static const char usage_text[] =
 "lab run DIR [COMMAND]...  does what the commands say, prints \"lab is ready\", goes on until its\n"
@@ -50,16 +51,20 @@ static const char usage_text[] =
 "it and has defaults; issuer.pem and root.pem; what the commands make. In commands, %NAME is the\n"
 "port of the responder NAME.\n"
 "\n"
-"responder NAME [v4=MODE] [v6=MODE]\n"
+"responder NAME [v4=MODE] [v6=MODE] [tls=KIND]\n"
 "                          MODE: on (v4), refuse (v6), blackhole, silent; on the same port of\n"
 "                          127.0.0.1 and [::1]. A running one changes. Prints its port\n"
+"                          KIND of https: good (for r.test, tls.test, 127.0.0.1 and ::1; its CA\n"
+"                          is in DIR/tls-ca.pem), wrong-name, expired, unknown-ca, hang\n"
 "play NAME SEGMENT|-       it answers everything as SEGMENT says; -: as the URL says\n"
 "release NAME, drop NAME   lets go answers of /hold-.../; closes connections\n"
 "count NAME WHAT           WHAT: /SEGMENT, requests, get, post, connections, open, peak, busy,\n"
 "                          v6, conditional, not-modified, absolute, malformed, sha1, nonce\n"
 "await NAME N [/SEGMENT]   until so many requests have come\n"
 "await-connections NAME N  until so many connections have come\n"
+"await-idle                until no responder has an open connection\n"
 "last NAME                 the head of the last request\n"
+"sni NAME                  the server name of its last TLS handshake; an empty line: none\n"
 "port NAME                 the port of a responder\n"
 "name NAME [WORD]...       a DNS name, see tests/lib/dnsd.h\n"
 "dns mute|unmute           the server dies, comes back\n"
@@ -74,14 +79,18 @@ static const char usage_text[] =
 "log REGEX                 prints them; count-log REGEX: how many they are\n"
 "faults-make NAME RESPONDER\n"
 "                          makes DIR/NAME/ROW.pem for each row of tests/lib/faults.c, with\n"
-"                          http://ROW.test:PORT/ROW/; prints how many rows there are\n"
-"faults-check NAME ADDRESS whether each is stapled and logged, once, as the table says\n"
+"                          http://ROW.test:PORT/ROW/; starts further responders for rows that\n"
+"                          need them; prints how many rows there are\n"
+"faults-check NAME ADDRESS [2]\n"
+"                          whether each was asked for, stapled and logged as the table says, once\n"
+"                          or twice\n"
 "file NAME TEXT            writes TEXT into DIR/NAME\n"
 "stop                      ends the lab\n";
 
 struct named_responder {
 	char name[32];
 	struct responder *r;
+	struct pki_id tls;
 };
 
 struct named_cert {
@@ -102,7 +111,7 @@ static struct lab {
 	struct named_responder responders[RESPONDERS_MAX];
 	size_t n_responders;
 	struct named_cert *certs;
-	struct responder *faulty;  /* that of "faults-make" */
+	struct servers *servers;   /* those of "faults-make" */
 	int log, ctl, sig;
 	struct line *lines, **lines_end;
 	time_t end;
@@ -270,6 +279,37 @@ static bool mode_read(const char *word, enum responder_mode *m)
 	return false;
 }
 
+/* Whoever verifies responders gets what their certificates come down to. */
+static void tls_ca_write(void)
+{
+	pki_pem_write(path_of("tls-ca", ".pem"), &lab.pki->by[PKI_BY_ROOT].cert, 1, NULL);
+}
+
+static bool tls_read(const char *word, struct responder_conf *conf, struct pki_id *id)
+{
+	static const struct {
+		const char *name;
+		enum fault_server kind;
+	} kinds[] = {
+		{ "good", FAULT_TLS }, { "wrong-name", FAULT_TLS_WRONG_NAME },
+		{ "expired", FAULT_TLS_EXPIRED }, { "unknown-ca", FAULT_TLS_UNKNOWN_CA },
+		{ "hang", FAULT_TLS_HANG },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].name, word) != 0)
+			continue;
+		tls_ca_write();
+		pki_cert_fini(id);
+		servers_cert_make(lab.pki, id, kinds[i].kind);
+		conf->tls = id;
+		conf->tls_hang = kinds[i].kind == FAULT_TLS_HANG;
+		return true;
+	}
+	return false;
+}
+
 static bool cmd_responder(char **w, size_t n, FILE *out)
 {
 	struct responder_conf conf = { .pki = lab.pki, .v6 = RESPONDER_REFUSE };
@@ -278,12 +318,15 @@ static bool cmd_responder(char **w, size_t n, FILE *out)
 	bool v4 = false, v6 = false;
 	size_t i;
 
+	if (!r && lab.n_responders == RESPONDERS_MAX)
+		return refuse(out, "too many responders", w[1]);
+	slot = &lab.responders[lab.n_responders];
 	for (i = 2; i < n; i++) {
 		if (!strncmp(w[i], "v4=", 3) && mode_read(w[i] + 3, &conf.v4))
 			v4 = true;
 		else if (!strncmp(w[i], "v6=", 3) && mode_read(w[i] + 3, &conf.v6))
 			v6 = true;
-		else
+		else if (r || strncmp(w[i], "tls=", 4) || !tls_read(w[i] + 4, &conf, &slot->tls))
 			return refuse(out, "unknown word", w[i]);
 	}
 	if (r) {
@@ -294,9 +337,7 @@ static bool cmd_responder(char **w, size_t n, FILE *out)
 		fprintf(out, "%u\n", (unsigned)responder_port(r));
 		return true;
 	}
-	if (lab.n_responders == RESPONDERS_MAX)
-		return refuse(out, "too many responders", w[1]);
-	slot = &lab.responders[lab.n_responders++];
+	lab.n_responders++;
 	snprintf(slot->name, sizeof(slot->name), "%s", w[1]);
 	slot->r = responder_new(&conf);
 	if (v6 && !responder_has_v6(slot->r))
@@ -391,6 +432,31 @@ static bool cmd_await(char **w, size_t n, FILE *out)
 		       refuse(out, "too few connections came to", w[1]);
 	return responder_wait(r, segment, many, AWAIT_MS) ||
 	       refuse(out, "too few requests came to", w[1]);
+}
+
+static bool cmd_await_idle(char **w, size_t n, FILE *out)
+{
+	size_t i;
+
+	(void)n;
+	for (i = 0; i < lab.n_responders; i++)
+		if (!responder_wait_idle(lab.responders[i].r, AWAIT_MS))
+			return refuse(out, "still connected:", lab.responders[i].name);
+	return !lab.servers || servers_wait_idle(lab.servers, AWAIT_MS) ||
+	       refuse(out, "still connected:", w[0]);
+}
+
+static bool cmd_sni(char **w, size_t n, FILE *out)
+{
+	struct responder *r = responder_of(w[1]);
+	char name[256];
+
+	(void)n;
+	if (!r)
+		return refuse(out, "no such responder", w[1]);
+	responder_sni(r, name, sizeof(name));
+	fprintf(out, "%s\n", name);
+	return true;
 }
 
 static bool cmd_last(char **w, size_t n, FILE *out)
@@ -577,48 +643,52 @@ static bool cmd_log(char **w, size_t n, FILE *out)
 	return ok;
 }
 
-/* The part of a log line from its status on, "4 \"...\" 1 0 \"...\"", of the only line about
- * <path>; NULL if there is not exactly one.
+/* The part of a log line from its status on, "4 \"...\" 1 0 \"...\"", of the last line about
+ * <path>; NULL if there are not exactly <n> of them.
  */
-static const char *log_result(const char *path)
+static const char *log_result(const char *path, size_t n)
 {
 	const char *at, *found = NULL;
-	size_t n = strlen(path);
+	size_t len = strlen(path), seen = 0;
 	struct line *l;
 
 	log_read();
 	for (l = lab.lines; l; l = l->next) {
 		at = strstr(l->text, path);
-		if (!at || at[n] != ' ')
+		if (!at || at[len] != ' ' || !strstr(l->text, "<OCSP-UPDATE>"))
 			continue;
-		if (found)
-			return NULL;
-		found = at + n + 1;
+		seen++;
+		found = at + len + 1;
 	}
-	return found;
+	return seen == n ? found : NULL;
 }
 
 /* "faults-make NAME RESPONDER": for each row of the table a certificate with a host of its own. */
 static bool cmd_faults_make(char **w, size_t n, FILE *out)
 {
 	struct responder *r = responder_of(w[2]);
-	struct cert_order o = { .chain = "issuer" };
+	struct cert_order o = { .chain = "issuer", .c.serial = FAULTS_SERIAL };
 	const struct fault *f;
-	char name[128], uri[160];
+	char name[128], uri[160], host[80];
+	struct pki_id asked;
 	size_t i;
 
 	(void)n;
-	if (!r)
-		return refuse(out, "no such responder", w[2]);
+	if (!r || lab.servers)
+		return refuse(out, "no such responder, or done already:", w[2]);
 	if (mkdir(path_of(w[1], ""), 0700) != 0 && errno != EEXIST)
 		die(w[1]);
-	lab.faulty = r;
-	if (!dnsd_set(lab.dns, "* a=127.0.0.1 ttl=60"))
+	tls_ca_write();
+	lab.servers = servers_new(lab.pki, r);
+	if (!dnsd_set(lab.dns, "* a=127.0.0.1 aaaa=::1 ttl=60"))
 		return false;
-	for (i = 0; (f = fault_row(i)); i++) {
+	for (i = 0; (f = fault_row(i)); i++, o.c.serial++) {
 		snprintf(name, sizeof(name), "%s/%s", w[1], fault_name(f));
-		snprintf(uri, sizeof(uri), "http://%s.test:%u/%s/", fault_name(f),
-			 (unsigned)responder_port(r), fault_name(f));
+		snprintf(host, sizeof(host), "%s.test", fault_name(f));
+		/* who answers early has to know the serial, and the certificate his port */
+		pki_cert_make(lab.pki, &asked, &(struct pki_cert){ .serial = o.c.serial });
+		servers_url(lab.servers, i, asked.cert, host, uri, sizeof(uri));
+		pki_cert_fini(&asked);
 		o.c.name = fault_name(f);
 		o.c.uris[0] = uri;
 		if (!cert_write(name, &o, out))
@@ -628,55 +698,58 @@ static bool cmd_faults_make(char **w, size_t n, FILE *out)
 	return true;
 }
 
-/* How often the certificate of a row was asked for under the segment of the row. */
-static uint64_t fault_asked(const char *dir, const struct fault *f)
+/* Whether the certificate of row number <i> was asked for so often as <times> fetches may. */
+static bool fault_asked(size_t i, X509 *cert, unsigned times, uint64_t *asked)
 {
-	struct named_cert *c;
-	char name[128], *serial;
+	const struct fault *f = fault_row(i);
+	uint64_t want = (uint64_t)fault_requests(f) * times;
+	char *serial = pki_serial(cert), key[128];
 
-	snprintf(name, sizeof(name), "%s/%s", dir, fault_name(f));
-	c = cert_of(name);
-	if (!c)
-		return 0;
-	serial = pki_serial(c->id.cert);
-	snprintf(name, sizeof(name), "%s %s", fault_name(f), serial);
+	snprintf(key, sizeof(key), "* %s", serial);
 	OPENSSL_free(serial);
-	return responder_count(lab.faulty, name);
+	*asked = responder_count(servers_get(lab.servers, i, cert), key);
+	return fault_server(f) == FAULT_EARLY ? *asked <= want : *asked == want;
 }
 
 /* Compares what came of one row with what is wanted; says what is wrong. */
-static bool fault_check(const char *dir, const struct fault *f, const char *where, FILE *out)
+static bool fault_check(const char *dir, size_t i, const char *where, unsigned times, FILE *out)
 {
-	const char *want = fault_want(f), *why = fault_why(f), *result;
+	const struct fault *f = fault_row(i);
+	const char *want = fault_want(f, times > 1), *why = fault_why(f, times > 1), *result;
 	X509 *issuer = lab.pki->by[PKI_BY_ISSUER].cert;
 	char text[STAPLE_TEXT_BYTES], path[PATH_BYTES];
 	size_t n = strlen(want ? want : "none");
-	uint64_t asked = fault_asked(dir, f);
+	struct named_cert *c;
+	uint64_t asked = 0;
 
+	snprintf(path, sizeof(path), "%s/%s", dir, fault_name(f));
+	c = cert_of(path);
 	snprintf(path, sizeof(path), "%s/%s/%s.pem", lab.dir, dir, fault_name(f));
-	result = log_result(path);
-	if (staple_look(where, fault_name(f), issuer, text) &&
+	result = log_result(path, times);
+	if (c && fault_asked(i, c->id.cert, times, &asked) &&
+	    staple_look(where, fault_name(f), issuer, text) &&
 	    !strncmp(text, want ? want : "none", n) && text[n] == ' ' && result &&
-	    (want ? *result == '1' : *result >= '2' && *result <= '5') &&
-	    (!why || strstr(result, why)) && asked >= 1 && asked <= FAULT_REQUESTS_MAX)
+	    (want && !why ? *result == '1' : *result >= '2' && *result <= '5') &&
+	    (!why || strstr(result, why)))
 		return true;
-	fprintf(out, "%s: %.80s, %s, %llu requests, wanted %s%s%s\n", fault_name(f), text,
-		result ? result : "not exactly one line in the log", (unsigned long long)asked,
-		want ? want : "none", why ? ": " : "", why ? why : "");
+	staple_look(where, fault_name(f), issuer, text);
+	fprintf(out, "%s: %.80s, %s, %llu requests, wanted %s%s%s, %u requests\n", fault_name(f),
+		text, result ? result : "not the right number of lines in the log",
+		(unsigned long long)asked, want ? want : "none", why ? ": " : "", why ? why : "",
+		fault_requests(f) * times);
 	return false;
 }
 
-/* "faults-check NAME ADDRESS": once each row has been fetched once. */
+/* "faults-check NAME ADDRESS [N]": once each row has been fetched N times. */
 static bool cmd_faults_check(char **w, size_t n, FILE *out)
 {
-	const struct fault *f;
+	unsigned times = n > 3 ? (unsigned)strtoul(w[3], NULL, 10) : 1;
 	size_t i, wrong = 0;
 
-	(void)n;
-	if (!lab.faulty)
+	if (!lab.servers)
 		return refuse(out, "no faults were made for", w[1]);
-	for (i = 0; (f = fault_row(i)); i++)
-		wrong += !fault_check(w[1], f, w[2], out);
+	for (i = 0; fault_row(i); i++)
+		wrong += !fault_check(w[1], i, w[2], times, out);
 	fprintf(out, "%zu of %zu rows are wrong\n", wrong, i);
 	return !wrong;
 }
@@ -723,7 +796,9 @@ static const struct command {
 	{ "count", 3, cmd_count, 0, false },
 	{ "await", 3, cmd_await, 0, false },
 	{ "await-connections", 3, cmd_await, 0, false },
+	{ "await-idle", 1, cmd_await_idle, 0, false },
 	{ "last", 2, cmd_last, 0, false },
+	{ "sni", 2, cmd_sni, 0, false },
 	{ "name", 2, cmd_name, 0, false },
 	{ "dns", 2, cmd_dns, 0, false },
 	{ "await-dns", 2, cmd_await_dns, 0, false },
@@ -912,8 +987,11 @@ static void lab_end(void)
 	struct line *l;
 	size_t i;
 
-	for (i = 0; i < lab.n_responders; i++)
+	servers_free(lab.servers);
+	for (i = 0; i < lab.n_responders; i++) {
 		responder_free(lab.responders[i].r);
+		pki_cert_fini(&lab.responders[i].tls);
+	}
 	dnsd_free(lab.dns);
 	while ((c = lab.certs)) {
 		lab.certs = c->next;

@@ -23,13 +23,14 @@ OCU_MUST enum ocu_status ocu_store_init(struct ocu_store *s, const char *path, s
 /* Closes the directory. May be called twice. */
 void ocu_store_fini(struct ocu_store *s);
 
-/* Writes the file name for a CertID in DER. */
+/* Writes the file name for a CertID in DER; "" if there is no memory to compute it. */
 void ocu_store_name(char out[static OCU_STORE_NAME_BYTES], const uint8_t *certid, size_t n);
 
 /* Writes the <n> bytes of <der> as the response for <certid>: into a temporary file of mode 0600,
  * which then takes the place of the present one: whenever the process dies, the file is the old or
  * the new response. <next_update> (seconds since the epoch) becomes the file's time of
- * modification. Blocks on the disk. Errors: OCU_IO with the reason; the present file stays.
+ * modification. Blocks on the disk. Errors: OCU_IO with the reason, OCU_NOMEM; the present file
+ * stays.
  */
 OCU_MUST enum ocu_status ocu_store_put(const struct ocu_store *s, const uint8_t *certid,
 				       size_t certid_len, const uint8_t *der, size_t n,
@@ -37,7 +38,7 @@ OCU_MUST enum ocu_status ocu_store_put(const struct ocu_store *s, const uint8_t 
 
 /* Appends the file for <certid> to <out>, whose maximum is the largest file that is read. Refused
  * with OCU_IO and the reason: what is not a regular file of this user (or of root), what others may
- * write to, what is empty. OCU_AGAIN: there is none. Blocks on the disk.
+ * write to, what is empty. OCU_AGAIN: there is none. OCU_NOMEM. Blocks on the disk.
  */
 OCU_MUST enum ocu_status ocu_store_get(const struct ocu_store *s, const uint8_t *certid,
 				       size_t certid_len, struct ocu_buf *out, struct ocu_err *err);

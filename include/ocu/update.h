@@ -20,7 +20,9 @@ struct ocu_update_conf {
 	unsigned host_maxconn; /* ocsp-update.host-maxconn: and to one responder */
 };
 
-/* What time it is, and a random number: the schedule takes them from nowhere else. */
+/* What time it is, and a random number: the schedule takes them from nowhere else. What is
+ * scheduled with the same number is due together, so each call gets another one.
+ */
 struct ocu_clock {
 	int64_t mono_ms;
 	int64_t wall_s;

@@ -132,6 +132,23 @@ int64_t cert_held(struct cert *c, struct ocu_ocsp *o)
 	return expiry;
 }
 
+bool cert_publish(struct cert *c, struct ocsp_resp *resp)
+{
+	bool other;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	HA_SPIN_LOCK(OTHER_LOCK, &mailbox.lock);
+	other = c->mail & MAIL_CHANGED;
+	HA_SPIN_UNLOCK(OTHER_LOCK, &mailbox.lock);
+	if (c->entry && !other) {
+		ssl_ocsp_resp_set(c->entry, resp);
+		resp = NULL;
+	}
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+	ssl_ocsp_resp_put(resp);
+	return !other;
+}
+
 /* Keeps one URI of a certificate, or why it cannot be used. */
 static enum ocu_status add_uri(void *arg, const char *uri, size_t n)
 {
@@ -207,9 +224,12 @@ static void warn_unstapled(const char *path, X509 *x509, const X509 *issuer, int
 	bool must = ocu_ocsp_must_staple(x509);
 
 	if (must && !update)
-		cert_warn(path, false, "must-staple certificate without an OCSP response, and "
-				       "updates are off: clients will refuse it; set 'ocsp-update "
-				       "on' for it");
+		cert_warn(path, false,
+			  global_ssl.ocsp_update.disable
+				  ? "must-staple certificate without an OCSP response, and updates "
+				    "are off: clients will refuse it; remove 'ocsp-update.disable'"
+				  : "must-staple certificate without an OCSP response, and updates "
+				    "are off: clients will refuse it; set 'ocsp-update on' for it");
 	else if (must && !uris)
 		cert_warn(path, false, "must-staple certificate without an OCSP URI: clients will "
 				       "refuse it unless you provide its response; put one into "
@@ -239,19 +259,53 @@ void certs_warn_revoked(void)
 						  "is loaded for it; replace the certificate");
 }
 
+/* What is wrong with the URIs of a certificate that is stapled. */
+static void warn_uris(const struct cert *c, int update)
+{
+	char *text = NULL;
+	size_t i;
+
+	if (c->bad_uris)
+		cert_warn(c->path, false, memprintf(&text, "unusable OCSP URI %s", c->bad_uris));
+	free(text);
+	for (i = 0; update && i < c->n_uris; i++)
+		if (!c->uris[i].literal)
+			conf_needs_names = true;
+	if (!update || c->n_uris)
+		return;
+	if (c->must_staple)
+		cert_warn(c->path, false, "must-staple certificate without a usable OCSP URI: "
+					  "clients will refuse it unless you provide its response; "
+					  "put one into the file's .ocsp");
+	else
+		cert_warn(c->path, true, "updates are on but the certificate has no usable OCSP "
+					 "URI, it will not be updated; set 'ocsp-update off' for "
+					 "it");
+}
+
+static bool holds_response(struct certificate_ocsp *entry)
+{
+	struct ocsp_resp *resp;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	resp = ssl_ocsp_resp_get(entry);
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+	ssl_ocsp_resp_put(resp);
+	return resp != NULL;
+}
+
 static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x509, X509 *issuer,
 		      int update)
 {
 	struct cert *c, *fresh = NULL;
 	bool first;
-	size_t i;
 
 	updater_needed = true;
-	if (!entry) {
-		warn_unstapled(path, x509, issuer, update);
-		return;
-	}
 	if (global_ssl.ocsp_update.disable)
+		update = 0;
+	if (!entry || (!update && !holds_response(entry)))
+		warn_unstapled(path, x509, issuer, update);
+	if (!entry || global_ssl.ocsp_update.disable)
 		return;
 	/* outside of the lock; almost always it is needed */
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
@@ -263,14 +317,7 @@ static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x5
 			cert_warn(path, false, "out of memory, it will not be updated");
 			return;
 		}
-		if (fresh->bad_uris)
-			cert_warn(path, false, fresh->bad_uris);
-		for (i = 0; update && i < fresh->n_uris; i++)
-			if (!fresh->uris[i].literal)
-				conf_needs_names = true;
-		if (update && !fresh->n_uris)
-			cert_warn(path, true, "updates are on but the certificate has no usable "
-					      "OCSP URI");
+		warn_uris(fresh, update);
 	}
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
 	c = entry->updater;

@@ -49,6 +49,11 @@ static int parse_update(char **args, char *payload, struct appctx *appctx, void 
 		cert_put(c);
 		return cli_dynerr(appctx, err);
 	}
+	if (!updater_runs()) {
+		cert_put(c);
+		return cli_err(appctx, "OCSP updates are not running: the process is stopping, or "
+				       "their thread could not be started.\n");
+	}
 	cert_post(c, MAIL_ORDER);
 	cert_put(c);
 	return 0;
@@ -304,8 +309,11 @@ static int show_io_handler(struct appctx *appctx)
 		applet_have_no_more_data(appctx);
 		return 0;
 	}
-	if (r->failed)
-		return cli_err(appctx, "Out of memory.\n");
+	if (r->failed) {
+		/* not cli_err(): it would take the place of ctx */
+		chunk_appendf(out, "Out of memory.\n");
+		return applet_putchk(appctx, out) != -1;
+	}
 	if (!ctx->started) {
 		qsort(r->rows, r->n_rows, sizeof(*r->rows), row_cmp);
 		ctx->started = true;

@@ -128,7 +128,7 @@ static int parse_delay(char **args, int section, struct proxy *px, const struct 
 {
 	unsigned value;
 
-	if (too_many_args(1, args, err, NULL) || set_number(args, 1, INT_MAX, &value, err))
+	if (too_many_args(1, args, err, NULL) || set_number(args, 0, INT_MAX, &value, err))
 		return -1;
 	if (strstr(args[0], "mindelay"))
 		global_ssl.ocsp_update.delay_min = value;
@@ -385,6 +385,10 @@ static enum ocu_status read_nameservers(struct ocu_err *err)
 				return ret;
 		}
 	}
+	if (!r && settings.resolvers_id)
+		ha_warning("ocsp-update: there is no resolvers section '%s' "
+			   "('httpclient.resolvers.id'); resolv.conf is used.\n",
+			   settings.resolvers_id);
 	if (!settings.nameservers.len)
 		ret = ocu_dns_system_servers(&settings.nameservers, err);
 	if (ret == OCU_OK)
@@ -410,12 +414,13 @@ static void warn_network(void)
 {
 	if (!conf_needs_names)
 		return;
-	if (settings.nameservers.len <= 1)
-		ha_warning("ocsp-update: no nameserver%s: OCSP responders cannot be resolved; add "
-			   "a 'resolvers default' section with a nameserver, or one to "
-			   "/etc/resolv.conf.\n",
-			   settings.resolvers_off ? " ('httpclient.resolvers.disabled' is on)"
-						  : "");
+	if (settings.resolvers_off)
+		ha_warning("ocsp-update: 'httpclient.resolvers.disabled' is on: OCSP responders "
+			   "cannot be resolved; set it to off.\n");
+	else if (settings.nameservers.len <= 1)
+		ha_warning("ocsp-update: no nameserver: OCSP responders cannot be resolved; add a "
+			   "'resolvers default' section with a nameserver, or one to "
+			   "/etc/resolv.conf.\n");
 	if ((settings.prefer == OCU_IPV6 || settings.family == OCU_IPV6) && !ipv6_routed())
 		ha_warning("ocsp-update: IPv6 is preferred but this host has no IPv6 route; set "
 			   "'httpclient.resolvers.prefer ipv4'%s.\n",

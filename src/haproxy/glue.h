@@ -99,7 +99,6 @@ struct cert {
 	unsigned successes, failures;
 	int64_t updated;             /* wall clock of the last success, 0: never */
 	bool revoked;
-	int64_t revoked_at;
 	int64_t next_update;         /* of the held response */
 	struct ocu_http_validators validators;
 	size_t validators_uri;       /* the URI that they are from */
@@ -117,10 +116,15 @@ void outcome_put(struct outcome *o);
  */
 const char *cert_find(const char *path, struct cert **c);
 
-/* Reads what HAProxy holds for <c> into <o> and returns from when it is not stapled any more; <o> is
- * zeroed and 0 returned if nothing is held. HAProxy thread.
+/* Reads what HAProxy holds for <c> into <o> and returns from when it is not stapled any more; <o>
+ * is zeroed and 0 returned if nothing is held. HAProxy thread.
  */
 int64_t cert_held(struct cert *c, struct ocu_ocsp *o);
+
+/* Makes <resp>, whose reference is taken over, what is stapled for <c>; not if somebody has just
+ * set another one, which the task has not seen yet: then false. HAProxy thread.
+ */
+bool cert_publish(struct cert *c, struct ocsp_resp *resp);
 
 /* While starting: a warning for each certificate whose loaded response says it is revoked. */
 void certs_warn_revoked(void);
@@ -224,6 +228,9 @@ struct request {
 void request_post(struct request *r);
 struct request *request_take_all(void);
 void request_put(struct request *r);
+
+/* Whether fetches are started at all. HAProxy thread. */
+bool updater_runs(void);
 
 /* Wakes the updater task; does nothing before the process serves. HAProxy thread. */
 void updater_wake(void);

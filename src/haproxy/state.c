@@ -87,7 +87,8 @@ static void load_one(struct cert *c, int64_t now)
 
 	ocu_buf_init(&der, OCU_OCSP_MAX_BYTES);
 	st = state_read(c, &der, &saved, now, &err);
-	cert_held(c, &held);
+	if (cert_held(c, &held) <= now)
+		held.this_update = 0; /* what has ended is no better than nothing */
 	if (st == OCU_OK && c->entry && saved.this_update > held.this_update) {
 		bytes = b_make((char *)der.data, der.len, 0, der.len);
 		resp = ssl_ocsp_resp_new(&bytes, saved.next_update - OCSP_MAX_RESPONSE_TIME_SKEW);

@@ -23,6 +23,7 @@
 /* How often the task looks whether the wall clock was set, and for what there is to say. */
 #define LOOK_EVERY_MS 15000
 #define SUMMARY_AFTER_MS 30000
+#define ANEW_EVERY_MS 60000 /* a clock that is set all the time is no reason to ask all the time */
 #define MAIL_AT_ONCE 200 /* certificates that are read in one run of the task */
 #define SWEEP_EVERY_MS (24 * 3600 * 1000)
 
@@ -48,7 +49,8 @@ static bool serving; /* this process serves traffic: the task may be woken */
 static struct ocu_update *schedule;
 static struct cert *certs; /* all that are in the schedule */
 static struct ocu_loop *loop;
-static struct ocu_fetcher *fetcher; /* loop thread only */
+static struct ocu_fetcher *fetcher; /* loop thread only, as the next one */
+static struct ocu_err fetcher_err;  /* why there is none */
 static int event_fd = -1;
 static int64_t summary_ms; /* when the summary is due, 0: it was given */
 static int64_t sweep_ms;   /* when the state directory is swept next */
@@ -93,6 +95,11 @@ void updater_wake(void)
 		task_wakeup(updater, TASK_WOKEN_MSG);
 }
 
+bool updater_runs(void)
+{
+	return HA_ATOMIC_LOAD(&serving) && loop && !stopping;
+}
+
 static struct ocu_clock clock_now(void)
 {
 	struct ocu_clock now = { ocu_now_ms(), ocu_wall_s(), statistical_prng() };
@@ -116,8 +123,7 @@ static void loop_init(void *arg)
 
 	(void)arg;
 	state_thread_init();
-	if (ocu_fetcher_new(&fetcher, ocu_loop_ev(loop), &conf, NULL) != OCU_OK)
-		fetcher = NULL;
+	(void)!ocu_fetcher_new(&fetcher, ocu_loop_ev(loop), &conf, &fetcher_err);
 }
 
 static void loop_fini(void *arg)
@@ -153,7 +159,7 @@ static void job_run(struct ocu_msg *m)
 			ocu_fetch_start(fetcher, f);
 			return;
 		}
-		(void)ocu_fail(&f->err, OCU_NOMEM, "the resolver could not be set up");
+		(void)ocu_fail(&f->err, fetcher_err.code, "%s", fetcher_err.msg);
 		break;
 	case JOB_LOAD:
 		f->err.code = state_read(job->cert, &f->der, &f->ocsp, ocu_wall_s(), &f->err);
@@ -230,13 +236,6 @@ static bool fetch_start(struct cert *c, size_t uri, const struct ocu_clock *now)
 	return true;
 }
 
-static void log_revoked(const struct cert *c)
-{
-	send_log(NULL, LOG_ALERT,
-		 "<OCSP-UPDATE> %s: certificate is REVOKED, says the response that is stapled",
-		 c->path);
-}
-
 /* Reads what HAProxy holds for <c> into its state. */
 static void read_held(struct cert *c, const struct ocu_clock *now)
 {
@@ -245,7 +244,6 @@ static void read_held(struct cert *c, const struct ocu_clock *now)
 
 	memset(&c->validators, 0, sizeof(c->validators));
 	c->revoked = o.revoked;
-	c->revoked_at = o.revoked_at;
 	c->next_update = o.next_update;
 	ocu_update_held(schedule, &c->item, o.this_update, expiry, now);
 }
@@ -323,15 +321,16 @@ static void cert_handle_mail(struct cert *c, unsigned mail, const struct ocu_clo
 }
 
 /* Handles what others have left, as much as is good for the thread at a time. Returns whether that
- * was all.
+ * was all. Each certificate gets a random number of its own, so that they do not stay together.
  */
-static bool handle_mail(const struct ocu_clock *now)
+static bool handle_mail(struct ocu_clock *now)
 {
 	struct cert *c = NULL;
 	unsigned mail;
 	int n;
 
 	for (n = 0; n < MAIL_AT_ONCE && (c = mail_take(&mail)); n++) {
+		now->rnd = statistical_prng();
 		if ((mail & MAIL_NEW) && !(mail & MAIL_FORGET) && !c->known)
 			cert_add(c, now);
 		if (c->known)
@@ -342,25 +341,19 @@ static bool handle_mail(const struct ocu_clock *now)
 }
 
 /* Swaps the response that <f> brought into what handshakes staple for <c>. */
-static enum ocu_status publish(struct cert *c, struct ocu_fetch *f)
+static enum ocu_status publish(struct cert *c, struct ocu_fetch *f, const struct ocu_clock *now)
 {
 	struct buffer der = b_make((char *)f->der.data, f->der.len, 0, f->der.len);
 	struct ocsp_resp *resp;
-	bool gone;
 
 	/* somebody may have set a newer one while the fetch was under way */
-	if (f->ocsp.this_update < c->item.this_update)
+	if (cert_has_response(c, now->wall_s) && f->ocsp.this_update < c->item.this_update)
 		return ocu_fail(&f->err, OCU_OCSP, "older than the held response");
 	resp = ssl_ocsp_resp_new(&der, f->ocsp.next_update - OCSP_MAX_RESPONSE_TIME_SKEW);
 	if (!resp)
 		return ocu_fail(&f->err, OCU_NOMEM, "out of memory");
-	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	gone = !c->entry;
-	if (!gone)
-		ssl_ocsp_resp_set(c->entry, resp);
-	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
-	if (gone)
-		ssl_ocsp_resp_put(resp);
+	if (!cert_publish(c, resp))
+		return ocu_fail(&f->err, OCU_OCSP, "another response was set meanwhile");
 	return OCU_OK;
 }
 
@@ -430,7 +423,7 @@ static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_c
 	for (i = 0; i < c->n_uris; i++)
 		r.seen[i] = seen_of(f->reach[i]);
 	st = log_status_of(f->err.code);
-	if (f->err.code == OCU_OK && !f->not_modified && publish(c, f) != OCU_OK)
+	if (f->err.code == OCU_OK && !f->not_modified && publish(c, f, now) != OCU_OK)
 		st = LOG_ST_INSERT;
 
 	if (st == LOG_ST_OK) {
@@ -442,7 +435,6 @@ static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_c
 			r.expiry = f->ocsp.next_update - OCSP_MAX_RESPONSE_TIME_SKEW;
 			first_revoked = f->ocsp.revoked && !c->revoked;
 			c->revoked = f->ocsp.revoked;
-			c->revoked_at = f->ocsp.revoked_at;
 			c->next_update = f->ocsp.next_update;
 			c->validators = f->validators;
 			c->validators_uri = f->uri;
@@ -461,9 +453,11 @@ static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_c
 /* Takes in what the state directory had for a certificate. */
 static void cert_loaded(struct cert *c, struct ocu_fetch *f, const struct ocu_clock *now)
 {
+	bool newer = !cert_has_response(c, now->wall_s) ||
+		     f->ocsp.this_update > c->item.this_update;
+
 	c->loading = false;
-	if (f->err.code == OCU_OK && f->ocsp.this_update > c->item.this_update &&
-	    publish(c, f) == OCU_OK)
+	if (f->err.code == OCU_OK && newer && publish(c, f, now) == OCU_OK)
 		read_held(c, now);
 	else if (f->err.code != OCU_OK && f->err.code != OCU_AGAIN)
 		send_log(NULL, LOG_WARNING, "<OCSP-UPDATE> %s: the saved response is ignored: %s",
@@ -492,7 +486,7 @@ static void cert_restart(struct cert *c, const struct ocu_clock *now)
 	if (ocu_update_add(schedule, &c->item, c->uris, c->n_uris, c->must_staple) != OCU_OK)
 		return;
 	read_held(c, now);
-	ocu_update_automatic(schedule, &c->item, c->on, now);
+	ocu_update_automatic(schedule, &c->item, c->on && !c->loading, now);
 }
 
 static void warn_unsaved(const struct cert *c, const char *reason)
@@ -533,7 +527,7 @@ static bool job_finished(struct job *job, const struct ocu_clock *now)
 	return false;
 }
 
-static void handle_finished(const struct ocu_clock *now)
+static void handle_finished(struct ocu_clock *now)
 {
 	struct job *job, *next;
 
@@ -545,6 +539,7 @@ static void handle_finished(const struct ocu_clock *now)
 
 	for (; job; job = next) {
 		next = job->next;
+		now->rnd = statistical_prng();
 		if (!job_finished(job, now))
 			job_free(job);
 	}
@@ -691,19 +686,55 @@ static void look_around(const struct ocu_clock *now)
 	sweep(now);
 }
 
+/* Whether the wall clock was set since the last call. */
+static bool clock_was_set(const struct ocu_clock *now)
+{
+	static int64_t drift_ms;
+	static bool known;
+	int64_t drift = now->wall_s * 1000 - now->mono_ms, moved = drift - drift_ms;
+	bool set = known && (moved < -OCU_UPDATE_STEP_MS || moved > OCU_UPDATE_STEP_MS);
+
+	if (set || !known)
+		drift_ms = drift;
+	known = true;
+	return set;
+}
+
+/* What was refused by a wrong clock, saved or fetched, may be good by the one that was set: who has
+ * nothing begins anew.
+ */
+static void begin_anew(struct ocu_clock *now)
+{
+	static int64_t next_ms;
+	static bool wanted;
+	struct cert *c;
+
+	if (clock_was_set(now))
+		wanted = true;
+	if (!wanted || now->mono_ms < next_ms)
+		return;
+	wanted = false;
+	next_ms = now->mono_ms + ANEW_EVERY_MS;
+	for (c = certs; c; c = c->next) {
+		if (cert_has_response(c, now->wall_s) || c->loading || c->item.ordered ||
+		    c->item.state == OCU_ITEM_FLYING)
+			continue;
+		now->rnd = statistical_prng();
+		c->loaded = false;
+		cert_load(c);
+		cert_restart(c, now);
+	}
+}
+
 /* Nothing can be logged before the process serves: says what came of fetches until then. */
 static void log_waited(void)
 {
 	const struct cert *c;
-	bool ok;
 
-	for (c = certs; c; c = c->next) {
-		ok = c->last && c->last->status == LOG_ST_OK;
+	for (c = certs; c; c = c->next)
 		if (c->last)
-			log_outcome(c, c->last->status, c->last->reason, ok && c->revoked);
-		if (!ok && c->revoked)
-			log_revoked(c);
-	}
+			log_outcome(c, c->last->status, c->last->reason,
+				    c->revoked && c->last->status == LOG_ST_OK);
 }
 
 static struct task *updater_run(struct task *t, void *context, unsigned int state)
@@ -717,6 +748,7 @@ static struct task *updater_run(struct task *t, void *context, unsigned int stat
 		log_waited();
 	all = handle_mail(&now);
 	handle_finished(&now);
+	begin_anew(&now);
 	wake = start_due(&now);
 	look_around(&now);
 	/* commands see what was done before they asked */
@@ -731,11 +763,21 @@ static struct task *updater_run(struct task *t, void *context, unsigned int stat
 	return t;
 }
 
+/* With "quick-exit" HAProxy frees nothing; the thread must not outlive what it uses. */
+static void end_loop(void)
+{
+	ocu_loop_free(loop);
+	loop = NULL;
+}
+
 /* Makes and starts the loop thread. */
 static bool start_loop(void)
 {
+	static bool registered;
 	struct ocu_err err = {0};
 
+	if (!registered)
+		registered = atexit(end_loop) == 0;
 	if (event_fd < 0)
 		event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (event_fd >= 0 && ocu_loop_new(&loop, &err) == OCU_OK &&

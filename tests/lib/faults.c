@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,9 @@ struct fault {
 	const char *name;
 	const char *want;
 	const char *why;           /* what the reason must hold; NULL: anything */
+	const char *then, *then_why; /* the same for the second time; NULL: as the first time */
+	enum fault_server server;
+	unsigned requests;         /* that one fetch makes; 0: one, or none if nobody reads them */
 	long num;                  /* stands for the number if the segment has none */
 
 	int64_t this_s, next_s;    /* relative to now; both 0: an hour ago, in a day */
@@ -860,6 +864,13 @@ static void http_garbage_after(struct answer *a, FILE *out)
 	fputs("\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", out);
 }
 
+static void http_flood_after(struct answer *a, FILE *out)
+{
+	http_usual(a, out);
+	a->plan->flood = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	a->plan->flood_bytes = ENDLESS;
+}
+
 static void http_crlf_before(struct answer *a, FILE *out)
 {
 	fputs("\r\n", out);
@@ -898,28 +909,66 @@ static const struct fault table[] = {
 	{ .name = "close-after", .want = GOOD, .end = FAULT_CLOSE },
 	{ .name = "half", .cut = CUT_BODY, .end = FAULT_HALF, .why = "closed within the body" },
 	{ .name = "half-after", .want = GOOD, .http = http_10, .end = FAULT_HALF },
+	{ .name = "reset-after", .want = GOOD, .end = FAULT_RESET },
 	{ .name = "hang-after", .want = GOOD, .end = FAULT_HANG },
 	{ .name = "drip", .num = 100, .step = 1, .step_ms = -1, .why = "answer not completed" },
+	{ .name = "drip-slow", .num = 2000, .step = 1, .step_ms = -1,
+	  .why = "answer not completed" },
 	{ .name = "pieces", .want = GOOD, .num = 5, .step = 40, .step_ms = -1 },
+	{ .name = "refuse", .server = FAULT_REFUSE, .why = "Connection refused" },
+	{ .name = "blackhole", .server = FAULT_BLACKHOLE, .why = "no answer" },
+	{ .name = "silent", .server = FAULT_SILENT, .why = "connected, but no answer" },
+
+	/* TCP: answers to the connection, whatever will be asked */
+	{ .name = "early", .want = GOOD, .server = FAULT_EARLY },
+	{ .name = "early-status", .num = 500, .http = http_status, .server = FAULT_EARLY,
+	  .why = "status 500" },
+	{ .name = "early-banner", .http = http_other_protocol, .server = FAULT_EARLY,
+	  .why = "not an HTTP/1 status line" },
+	{ .name = "early-hang", .cut = CUT_BODY, .end = FAULT_HANG, .server = FAULT_EARLY,
+	  .why = "answer not completed" },
+	{ .name = "early-flood", .http = http_continue_flood, .server = FAULT_EARLY,
+	  .why = "header is longer" },
+
+	/* TLS */
+	{ .name = "tls", .want = GOOD, .server = FAULT_TLS },
+	{ .name = "tls-chunked", .want = GOOD, .form = FORM_CHUNKED, .server = FAULT_TLS },
+	{ .name = "tls-cut", .cut = CUT_BODY, .end = FAULT_CLOSE, .server = FAULT_TLS,
+	  .why = "closed within the body" },
+	{ .name = "tls-big", .num = 300000, .body = body_zeros, .server = FAULT_TLS,
+	  .why = "body is longer" },
+	{ .name = "tls-silent", .cut = CUT_NOTHING, .end = FAULT_HANG, .server = FAULT_TLS,
+	  .why = "connected, but no answer" },
+	{ .name = "tls-wrong-name", .server = FAULT_TLS_WRONG_NAME, .why = "mismatch" },
+	{ .name = "tls-expired", .server = FAULT_TLS_EXPIRED,
+	  .why = "TLS handshake: certificate: certificate has expired" },
+	{ .name = "tls-unknown-ca", .server = FAULT_TLS_UNKNOWN_CA,
+	  .why = "TLS handshake: certificate: unable to get local issuer certificate" },
+	{ .name = "tls-hang", .server = FAULT_TLS_HANG, .why = "TLS handshake not completed" },
+	{ .name = "tls-plain", .server = FAULT_TLS_PLAIN, .why = "TLS handshake: " },
+	{ .name = "plain-tls", .server = FAULT_PLAIN_TLS },
 
 	/* HTTP: status */
 	{ .name = "status", .num = 500, .http = http_status, .why = "status 500" },
 	{ .name = "status-302", .num = 302, .http = http_status,
 	  .why = "redirect without a Location" },
-	{ .name = "status-400", .num = 400, .http = http_status, .why = "status 400" },
+	{ .name = "status-400", .requests = 2, .num = 400, .http = http_status,
+	  .why = "status 400" },
 	{ .name = "status-403", .num = 403, .http = http_status, .why = "status 403" },
-	{ .name = "status-404", .num = 404, .http = http_status, .why = "status 404" },
+	{ .name = "status-404", .requests = 2, .num = 404, .http = http_status,
+	  .why = "status 404" },
 	{ .name = "status-429", .num = 429, .http = http_status, .why = "status 429" },
-	{ .name = "status-501", .num = 501, .http = http_status, .why = "status 501" },
-	{ .name = "status-600", .num = 600, .http = http_status },
-	{ .name = "status-999", .num = 999, .http = http_status },
-	{ .name = "get400", .want = GOOD, .num = 400, .http = http_get },
+	{ .name = "status-501", .requests = 2, .num = 501, .http = http_status,
+	  .why = "status 501" },
+	{ .name = "status-600", .num = 600, .http = http_status, .why = "does not exist" },
+	{ .name = "status-999", .num = 999, .http = http_status, .why = "does not exist" },
+	{ .name = "get400", .requests = 2, .want = GOOD, .num = 400, .http = http_get },
 	{ .name = "get403", .num = 403, .http = http_get, .why = "status 403" },
-	{ .name = "get404", .want = GOOD, .num = 404, .http = http_get },
-	{ .name = "get501", .want = GOOD, .num = 501, .http = http_get },
-	{ .name = "get", .want = GOOD, .num = 405, .http = http_get },
+	{ .name = "get404", .requests = 2, .want = GOOD, .num = 404, .http = http_get },
+	{ .name = "get501", .requests = 2, .want = GOOD, .num = 501, .http = http_get },
+	{ .name = "get", .requests = 2, .want = GOOD, .num = 405, .http = http_get },
 	{ .name = "post", .want = GOOD, .num = 405, .http = http_post },
-	{ .name = "first", .num = 503, .http = http_first, .why = "status 503" },
+	{ .name = "first", .num = 503, .http = http_first, .why = "status 503", .then = GOOD },
 	{ .name = "continue", .want = GOOD, .num = 1, .http = http_continue },
 	{ .name = "continue-flood", .http = http_continue_flood, .why = "header is longer" },
 	{ .name = "switch", .http = http_switch, .why = "status 101" },
@@ -932,16 +981,21 @@ static const struct fault table[] = {
 	{ .name = "modified", .want = GOOD, .http = http_modified },
 
 	/* HTTP: redirects */
-	{ .name = "redirect", .want = GOOD, .http = http_redirect },
-	{ .name = "redirect301", .want = GOOD, .status = 301, .http = http_redirect },
-	{ .name = "redirect303", .want = GOOD, .status = 303, .http = http_redirect },
-	{ .name = "redirect307", .want = GOOD, .status = 307, .http = http_redirect },
-	{ .name = "redirect308", .want = GOOD, .status = 308, .http = http_redirect },
+	{ .name = "redirect", .requests = 2, .want = GOOD, .http = http_redirect },
+	{ .name = "redirect301", .requests = 2, .want = GOOD, .status = 301,
+	  .http = http_redirect },
+	{ .name = "redirect303", .requests = 2, .want = GOOD, .status = 303,
+	  .http = http_redirect },
+	{ .name = "redirect307", .requests = 2, .want = GOOD, .status = 307,
+	  .http = http_redirect },
+	{ .name = "redirect308", .requests = 2, .want = GOOD, .status = 308,
+	  .http = http_redirect },
 	{ .name = "redirect300", .status = 300, .http = http_redirect, .why = "status 300" },
 	{ .name = "redirect305", .status = 305, .http = http_redirect, .why = "status 305" },
-	{ .name = "chain", .want = GOOD, .num = 3, .http = http_chain },
-	{ .name = "loop", .http = http_loop, .why = "too many redirects" },
-	{ .name = "redirect-relative", .want = GOOD, .http = http_redirect_relative },
+	{ .name = "chain", .requests = 4, .want = GOOD, .num = 3, .http = http_chain },
+	{ .name = "loop", .requests = 4, .http = http_loop, .why = "too many redirects" },
+	{ .name = "redirect-relative", .requests = 2, .want = GOOD,
+	  .http = http_redirect_relative },
 	{ .name = "redirect-none", .http = http_redirect_none,
 	  .why = "redirect without a Location" },
 	{ .name = "redirect-ftp", .http = http_redirect_ftp,
@@ -1047,6 +1101,7 @@ static const struct fault table[] = {
 	{ .name = "other-protocol", .http = http_other_protocol,
 	  .why = "not an HTTP/1 status line" },
 	{ .name = "garbage-after", .want = GOOD, .http = http_garbage_after },
+	{ .name = "flood-after", .want = GOOD, .http = http_flood_after },
 	{ .name = "crlf-before", .http = http_crlf_before, .why = "not an HTTP/1 status line" },
 
 	/* OCSP: the envelope */
@@ -1058,19 +1113,23 @@ static const struct fault table[] = {
 	{ .name = "random", .num = 300, .body = body_random, .why = "OCSP response" },
 	{ .name = "zeros", .num = 300, .body = body_zeros, .why = "OCSP response" },
 	{ .name = "truncate", .num = 100, .body = body_truncate, .why = "OCSP response" },
+	{ .name = "cut", .num = 150, .body = body_truncate, .why = "OCSP response" },
 	{ .name = "flip", .num = 800, .body = body_flip },
 	{ .name = "trailing", .num = 1, .ocsp = ocsp_trailing, .why = "follow" },
 	{ .name = "size", .want = GOOD, .num = 60000, .ocsp = ocsp_size },
 	{ .name = "size-tls", .want = GOOD, .num = TLS_MAX_BYTES, .ocsp = ocsp_size },
-	{ .name = "size-tls-over", .num = TLS_MAX_BYTES + 1, .ocsp = ocsp_size },
-	{ .name = "size-200k", .num = 200000, .ocsp = ocsp_size },
-	{ .name = "size-limit", .num = 256 * 1024, .ocsp = ocsp_size },
+	{ .name = "size-tls-over", .num = TLS_MAX_BYTES + 1, .ocsp = ocsp_size,
+	  .why = "too long for a TLS handshake" },
+	{ .name = "size-200k", .num = 200000, .ocsp = ocsp_size,
+	  .why = "too long for a TLS handshake" },
+	{ .name = "size-limit", .num = 256 * 1024, .ocsp = ocsp_size,
+	  .why = "too long for a TLS handshake" },
 	{ .name = "size-over", .num = 256 * 1024 + 1, .ocsp = ocsp_size, .why = "body is longer" },
 	{ .name = "nonce", .want = GOOD, .nonce = "0123456789abcdef" },
 
 	/* OCSP: what it says, and of whom */
 	{ .name = "revoked", .want = "revoked", .cert_status = REVOKED_CERT },
-	{ .name = "later-revoked", .want = GOOD, .ocsp = ocsp_later_revoked },
+	{ .name = "later-revoked", .want = GOOD, .ocsp = ocsp_later_revoked, .then = "revoked" },
 	{ .name = "unknown", .cert_status = UNKNOWN_CERT, .why = "unknown" },
 	{ .name = "wrong-cert", .ocsp = ocsp_wrong_cert, .why = "certificate" },
 	{ .name = "wrong-issuer", .ocsp = ocsp_wrong_issuer, .why = "certificate" },
@@ -1092,7 +1151,8 @@ static const struct fault table[] = {
 	{ .name = "no-next", .no_next = true, .why = "nextUpdate" },
 	{ .name = "soon", .num = 120, .ocsp = ocsp_soon, .why = "nextUpdate" },
 	{ .name = "long-ago", .want = GOOD, .this_s = -400 * DAY, .next_s = DAY },
-	{ .name = "older", .want = GOOD, .ocsp = ocsp_older },
+	{ .name = "older", .want = GOOD, .ocsp = ocsp_older, .then = GOOD,
+	  .then_why = "older than the held response" },
 	{ .name = "until-2038", .want = GOOD, .next_at = YEAR_2038_S },
 	{ .name = "until-2050", .want = GOOD, .next_at = YEAR_2050_S },
 	{ .name = "until-9999", .want = GOOD, .next_at = YEAR_9999_S },
@@ -1127,9 +1187,43 @@ static const struct fault table[] = {
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
+/* Rows that are another one with a number: a response that ends after so many bytes, or with the
+ * bit of that number turned over. The numbers are spread over the shortest response there is.
+ */
+#define SAMPLES 32
+#define SAMPLE_DER_BYTES 256
+
+static struct sample {
+	struct fault row;
+	char name[16];
+} samples[2 * SAMPLES];
+
+static void samples_make(void)
+{
+	size_t i;
+
+	for (i = 0; i < 2 * SAMPLES; i++) {
+		if (i < SAMPLES)
+			snprintf(samples[i].name, sizeof(samples[i].name), "cut-%zu",
+				 i * SAMPLE_DER_BYTES / SAMPLES);
+		else
+			/* each bit of a byte has its turn */
+			snprintf(samples[i].name, sizeof(samples[i].name), "flip-%zu",
+				 (i - SAMPLES) * 8 * SAMPLE_DER_BYTES / SAMPLES + i % 8);
+		samples[i].row = *fault_find(samples[i].name);
+		samples[i].row.name = samples[i].name;
+	}
+	samples[0].row.why = "empty body";
+}
+
 const struct fault *fault_row(size_t i)
 {
-	return i < ROWS ? &table[i] : NULL;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (i < ROWS)
+		return &table[i];
+	pthread_once(&once, samples_make);
+	return i - ROWS < 2 * SAMPLES ? &samples[i - ROWS].row : NULL;
 }
 
 const char *fault_name(const struct fault *f)
@@ -1137,14 +1231,42 @@ const char *fault_name(const struct fault *f)
 	return f->name;
 }
 
-const char *fault_want(const struct fault *f)
+const char *fault_want(const struct fault *f, bool again)
 {
-	return f->want;
+	return again && f->then ? f->then : f->want;
 }
 
-const char *fault_why(const struct fault *f)
+const char *fault_why(const struct fault *f, bool again)
 {
-	return f->why;
+	return again && f->then ? f->then_why : f->why;
+}
+
+enum fault_server fault_server(const struct fault *f)
+{
+	return f->server;
+}
+
+unsigned fault_requests(const struct fault *f)
+{
+	if (f->requests)
+		return f->requests;
+	switch (f->server) {
+	case FAULT_PLAIN:
+	case FAULT_EARLY:
+	case FAULT_TLS:
+		return 1;
+	case FAULT_REFUSE:
+	case FAULT_BLACKHOLE:
+	case FAULT_SILENT:
+	case FAULT_TLS_WRONG_NAME:
+	case FAULT_TLS_EXPIRED:
+	case FAULT_TLS_UNKNOWN_CA:
+	case FAULT_TLS_HANG:
+	case FAULT_TLS_PLAIN:
+	case FAULT_PLAIN_TLS:
+		return 0;
+	}
+	abort();
 }
 
 /* The longest row that is the segment or, followed by a hyphen, its beginning. */

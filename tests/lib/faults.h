@@ -42,6 +42,23 @@ struct fault_plan {
 	bool not_modified;         /* it is a 304 */
 };
 
+/* Who is at the port of the row's URL. */
+enum fault_server {
+	FAULT_PLAIN,               /* HTTP, with the answers of the row */
+	FAULT_EARLY,               /* the same, sent to each connection before it asks */
+	FAULT_REFUSE,              /* nobody: connections are refused, */
+	FAULT_BLACKHOLE,           /* or neither accepted nor refused, */
+	FAULT_SILENT,              /* or accepted by the kernel alone */
+	FAULT_TLS,                 /* HTTPS, with the answers of the row */
+	FAULT_TLS_WRONG_NAME,      /* HTTPS with a certificate for another host, */
+	FAULT_TLS_EXPIRED,         /* or one that was valid until yesterday, */
+	FAULT_TLS_UNKNOWN_CA,      /* or one of a CA that nobody trusts */
+	FAULT_TLS_HANG,            /* the handshake is ignored */
+	FAULT_TLS_PLAIN,           /* an https:// URL, and plain HTTP is spoken */
+	FAULT_PLAIN_TLS,           /* an http:// URL, and TLS is spoken */
+};
+#define FAULT_SERVERS (FAULT_PLAIN_TLS + 1)
+
 struct fault;
 
 /* Finds the row of <segment>; NULL if there is none. */
@@ -51,13 +68,21 @@ const struct fault *fault_find(const char *segment);
 const struct fault *fault_row(size_t i);
 const char *fault_name(const struct fault *f);
 
-/* What a client must hold after it was answered so and held nothing before: "good", "revoked", or
- * NULL for nothing. It is what the row does without a number.
+/* What a client must hold after it was answered so and held nothing before, or, with <again>, after
+ * the second time: "good", "revoked", or NULL for nothing. It is what the row does without a
+ * number.
  */
-const char *fault_want(const struct fault *f);
+const char *fault_want(const struct fault *f, bool again);
 
 /* What the reason of the failure must hold; NULL: nothing in particular. */
-const char *fault_why(const struct fault *f);
+const char *fault_why(const struct fault *f, bool again);
+
+enum fault_server fault_server(const struct fault *f);
+
+/* How many requests for its certificate one fetch makes, those that a redirect leads to included;
+ * for FAULT_EARLY at most.
+ */
+unsigned fault_requests(const struct fault *f);
 
 /* Fills <plan> with the answer to <ask> as its segment says, signed with <p>; an unknown segment is
  * answered with 404. The caller ends it with fault_plan_fini().

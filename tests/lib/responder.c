@@ -32,6 +32,8 @@
 #define FILL_WAIT_MS 50       /* a connection that loopback has not made by then, it never makes */
 #define HOLD "hold-"           /* before a segment: the answer waits */
 #define WRITE_BYTES 65536     /* of a flood, at a time */
+#define SNI_BYTES 256
+#define TLS_HANDSHAKE 0x16     /* the first byte of a client that speaks TLS */
 
 /* How often something was asked for. */
 struct seen {
@@ -92,6 +94,7 @@ struct responder {
 	uint64_t busy;
 	struct seen *seen;
 	char last[HEAD_MAX_BYTES];
+	char sni[SNI_BYTES];
 };
 
 static void fatal(const char *what)
@@ -135,6 +138,8 @@ static unsigned seen_count(struct responder *r, const char *segment, const OCSP_
 		hex = bn ? BN_bn2hex(bn) : NULL;
 		BN_free(bn);
 	}
+	snprintf(key, sizeof(key), "* %s", hex ? hex : "?");
+	seen_get(r, key)->n++;
 	snprintf(key, sizeof(key), "%s %s", segment, hex ? hex : "?");
 	OPENSSL_free(hex);
 	before = seen_get(r, key)->n++;
@@ -545,6 +550,16 @@ static void request_answer(struct conn *c, struct request *q)
 	conn_answer(c);
 }
 
+/* What a server for plain HTTP says to one who begins with TLS. */
+static void conn_no_tls(struct conn *c)
+{
+	struct fault_ask ask = { .host = "localhost", .tail = "", .segment = "status-400" };
+
+	fault_plan_make(c->r->pki, &c->plan, &ask);
+	c->in_n = 0;
+	conn_answer(c);
+}
+
 /* Looks whether a whole request is there, and answers it. */
 static void conn_next(struct conn *c)
 {
@@ -557,6 +572,8 @@ static void conn_next(struct conn *c)
 	if (!end) {
 		if (c->in_n >= HEAD_MAX_BYTES)
 			conn_end(c, true);
+		else if (c->in_n && *c->in == TLS_HANDSHAKE && c->state == CONN_READ)
+			conn_no_tls(c);
 		return;
 	}
 	head_n = (size_t)(end - c->in) + 4;
@@ -584,8 +601,13 @@ static void conn_next(struct conn *c)
 static void conn_tls(struct conn *c)
 {
 	int k = SSL_accept(c->ssl), e;
+	const char *sni;
 
 	if (k == 1) {
+		sni = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+		pthread_mutex_lock(&c->r->lock);
+		snprintf(c->r->sni, sizeof(c->r->sni), "%s", sni ? sni : "");
+		pthread_mutex_unlock(&c->r->lock);
 		c->state = CONN_READ;
 		return;
 	}
@@ -1113,5 +1135,12 @@ void responder_last(struct responder *r, char *out, size_t n)
 {
 	pthread_mutex_lock(&r->lock);
 	snprintf(out, n, "%s", r->last);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void responder_sni(struct responder *r, char *out, size_t n)
+{
+	pthread_mutex_lock(&r->lock);
+	snprintf(out, n, "%s", r->sni);
 	pthread_mutex_unlock(&r->lock);
 }

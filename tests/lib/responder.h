@@ -76,7 +76,8 @@ void responder_drop(struct responder *r);
 void responder_stats(struct responder *r, struct responder_stats *out);
 
 /* How many requests had a path whose first segment is <segment>, or, as "segment SERIAL", were also
- * about the certificate with that serial (hexadecimal, upper case); NULL: all.
+ * about the certificate with that serial (hexadecimal, upper case), "* SERIAL" in any segment;
+ * NULL: all.
  */
 uint64_t responder_count(struct responder *r, const char *segment);
 
@@ -91,5 +92,8 @@ bool responder_wait_idle(struct responder *r, int ms);
 
 /* Copies the last request's head, cut to <n> bytes with its terminating zero; "" if none. */
 void responder_last(struct responder *r, char *out, size_t n);
+
+/* The same for the server name in the last TLS handshake that came to its end. */
+void responder_sni(struct responder *r, char *out, size_t n);
 
 #endif

@@ -26,6 +26,7 @@
 #include "ocu/fetch.h"
 #include "pki.h"
 #include "responder.h"
+#include "servers.h"
 
 #define WAIT_MS 10000
 #define MANY 200
@@ -202,12 +203,12 @@ static struct responder_stats stats(struct bed *b)
 /* Whether <f> ended as the row <row> wants it; says so if not. */
 static bool as_wanted(const struct ocu_fetch *f, const struct fault *row)
 {
-	const char *want = fault_want(row);
+	const char *want = fault_want(row, false), *why = fault_why(row, false);
 	const char *got = f->err.code != OCU_OK ? "nothing" : f->ocsp.revoked ? "revoked" : "good";
 
-	if (strcmp(got, want ? want : "nothing") != 0) {
-		print_error("%s: %s instead of %s: %s\n", fault_name(row), got,
-			    want ? want : "nothing", f->err.msg);
+	if (strcmp(got, want ? want : "nothing") != 0 || (why && !strstr(f->err.msg, why))) {
+		print_error("%s: %s instead of %s, %s: %s\n", fault_name(row), got,
+			    want ? want : "nothing", why ? why : "for any reason", f->err.msg);
 		return false;
 	}
 	if (want)
@@ -219,18 +220,21 @@ static bool as_wanted(const struct ocu_fetch *f, const struct fault *row)
 static void faults(void **state)
 {
 	static struct job jobs[512];
+	struct servers *s;
 	struct bed b;
 	char uri[128];
 	size_t i, n;
+	uint64_t requests = 0;
 	int wrong = 0;
 
 	(void)state;
 	bed_init(&b);
+	s = servers_new(pki, b.r);
 	b.conf.timeout_ms = 3000;
 	bed_fetcher(&b);
 	for (n = 0; fault_row(n); n++) {
 		assert_true(n < sizeof(jobs) / sizeof(jobs[0]));
-		snprintf(uri, sizeof(uri), "http://127.0.0.1:%%/%s/", fault_name(fault_row(n)));
+		servers_url(s, n, leaf.cert, "127.0.0.1", uri, sizeof(uri));
 		job_init(&b, &jobs[n], uri);
 		job_start(&jobs[n]);
 	}
@@ -238,8 +242,12 @@ static void faults(void **state)
 	for (i = 0; i < n; i++) {
 		assert_int_equal(jobs[i].done, 1);
 		wrong += !as_wanted(&jobs[i].f, fault_row(i));
+		if (fault_server(fault_row(i)) == FAULT_PLAIN)
+			requests += fault_requests(fault_row(i));
 		ocu_buf_fini(&jobs[i].f.der);
 	}
+	assert_int_equal(stats(&b).requests, requests);
+	servers_free(s);
 	bed_fini(&b);
 	assert_int_equal(wrong, 0);
 }

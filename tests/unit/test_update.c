@@ -676,6 +676,34 @@ static void twin_schedule(struct model *m, struct twin *t)
 	t->due = m->c.mono_ms + delay;
 }
 
+/* An item that waits for a dead responder may ask for an earlier probe. */
+static void twin_probe(struct model *m, const struct twin *t)
+{
+	struct twin_host *h = &m->hosts[t->host];
+	int64_t probe;
+
+	if (!h->down || !t->this_update || t->expiry <= m->c.wall_s)
+		return;
+	probe = m->c.mono_ms +
+		ocu_when_retry(&m->conf.when, m->c.wall_s, h->failures, t->expiry, m->c.rnd);
+	if (probe < h->probe)
+		h->probe = probe;
+}
+
+/* All that wait for a dead responder, or for this one, are distributed anew. */
+static void twin_reroute(struct model *m, const struct twin_host *only)
+{
+	struct twin *t;
+	size_t i;
+
+	for (i = 0; i < m->n_items; i++) {
+		t = &m->items[i];
+		if (t->in && t->state == OCU_ITEM_READY && !t->ordered &&
+		    (!only || only == &m->hosts[t->host]))
+			twin_probe(m, t);
+	}
+}
+
 static bool twin_before(const struct twin *a, const struct twin *b)
 {
 	if (!b || a->must_staple != b->must_staple)
@@ -693,8 +721,10 @@ static struct twin *twin_next(struct model *m, int64_t *wake)
 	*wake = INT64_MAX;
 	for (i = 0; i < m->n_items; i++) {
 		t = &m->items[i];
-		if (t->in && t->state == OCU_ITEM_LATER && t->due <= m->c.mono_ms)
+		if (t->in && t->state == OCU_ITEM_LATER && t->due <= m->c.mono_ms) {
 			t->state = OCU_ITEM_READY;
+			twin_probe(m, t);
+		}
 		if (t->in && t->state == OCU_ITEM_LATER && t->due < *wake)
 			*wake = t->due;
 	}
@@ -742,13 +772,17 @@ static void twin_done(struct model *m, struct twin *t, const struct ocu_result *
 	if (r->seen[0] == OCU_SEEN_UP && h->down) {
 		h->down = false;
 		h->failures = 0;
+		twin_reroute(m, NULL);
 	} else if (r->seen[0] == OCU_SEEN_DOWN && (!h->down || m->c.mono_ms >= h->probe)) {
 		h->down = true;
 		h->window = 1;
 		h->failures++;
 		h->probe = m->c.mono_ms
 			   + ocu_when_retry(&m->conf.when, m->c.wall_s, h->failures,
-					    t->expiry > m->c.wall_s ? t->expiry : 0, m->c.rnd);
+					    t->this_update && t->expiry > m->c.wall_s ? t->expiry
+										      : 0,
+					    m->c.rnd);
+		twin_reroute(m, h);
 	}
 	t->failures = ok ? 0 : t->failures + 1;
 	if (ok) {
@@ -899,6 +933,39 @@ static unsigned model_run(struct model *m, size_t n_items, size_t n_hosts, unsig
 	return handed;
 }
 
+/* One that holds nothing is always the one that probes; one whose response ends soon must not wait
+ * for its patience.
+ */
+static void what_ends_soon_asks_for_an_earlier_probe(void **state)
+{
+	struct bed b = bed_new(64, 16);
+	struct ocu_item items[2], *nothing = &items[0], *ends = &items[1];
+	int64_t wake;
+	size_t uri;
+	int i;
+
+	(void)state;
+	add_due(&b, nothing, "a");
+	for (i = 0; i < 8; i++) {
+		assert_ptr_equal(next(&b, &uri, &wake), nothing);
+		done(&b, nothing, OCU_OUTCOME_FAILED, OCU_SEEN_DOWN);
+		assert_null(next(&b, &uri, &wake));
+		if (i < 7)
+			pass(&b, wake - b.c.mono_ms);
+	}
+	/* the responder has been down for long, its next probe is half an hour away or more */
+	assert_true(wake >= b.c.mono_ms + 1800 * 1000);
+
+	add(&b, ends, "a", false);
+	ocu_update_held(b.u, ends, b.c.wall_s - 86400, b.c.wall_s + 400, &b.c);
+	ocu_update_automatic(b.u, ends, true, &b.c);
+	pass(&b, ends->due_ms - b.c.mono_ms);
+	assert_null(next(&b, &uri, &wake));
+	/* a hundred seconds are left */
+	assert_true(wake <= b.c.mono_ms + 60 * 1000);
+	bed_end(&b, items, 2);
+}
+
 static void it_does_what_a_naive_model_does(void **state)
 {
 	struct model *m = malloc(sizeof(*m));
@@ -927,6 +994,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_asked_in_a_tight_loop),
 		cmocka_unit_test(a_step_of_the_wall_clock_is_noticed),
 		cmocka_unit_test(without_memory_nothing_is_left),
+		cmocka_unit_test(what_ends_soon_asks_for_an_earlier_probe),
 		cmocka_unit_test(it_does_what_a_naive_model_does),
 	};
 

@@ -1,0 +1,743 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_store.c - the state directory: what is written is read again, what others left there is
+ * refused, a process that dies leaves the old or the new response, several writers do no harm. Each
+ * test has a directory of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ocu/ocsp.h"
+#include "ocu/store.h"
+#include "pki.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define NOBODY 65534
+#define OLD_S 3601 /* so old is a temporary file that nobody needs any more */
+#define LONG 60000 /* bytes of a response that takes its time to write */
+
+static const uint8_t certid[] = { 0x30, 0x03, 0x02, 0x01, 0x05 };
+static const uint8_t other_id[] = { 0x30, 0x03, 0x02, 0x01, 0x06 };
+
+/* A directory with a store in it. */
+struct bed {
+	char path[256];
+	char name[OCU_STORE_NAME_BYTES]; /* of the file for certid */
+	struct ocu_store s;
+};
+
+static void bed_init(struct bed *b)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct ocu_err err;
+
+	snprintf(b->path, sizeof(b->path), "%s/ocu-store-XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(b->path));
+	assert_int_equal(ocu_store_init(&b->s, b->path, &err), OCU_OK);
+	ocu_store_name(b->name, certid, sizeof(certid));
+}
+
+/* Calls <each> for every entry, and returns how many there are. */
+static int entries(struct bed *b, void (*each)(struct bed *b, const char *name))
+{
+	DIR *d = opendir(b->path);
+	struct dirent *e;
+	int n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		n++;
+		if (each)
+			each(b, e->d_name);
+	}
+	closedir(d);
+	return n;
+}
+
+static void entry_remove(struct bed *b, const char *name)
+{
+	if (unlinkat(b->s.dir, name, 0) != 0)
+		(void)unlinkat(b->s.dir, name, AT_REMOVEDIR);
+}
+
+static void bed_fini(struct bed *b)
+{
+	entries(b, entry_remove);
+	ocu_store_fini(&b->s);
+	assert_int_equal(b->s.dir, -1);
+	ocu_store_fini(&b->s);
+	assert_int_equal(rmdir(b->path), 0);
+}
+
+static void put(struct bed *b, const void *p, size_t n)
+{
+	struct ocu_err err;
+
+	if (ocu_store_put(&b->s, certid, sizeof(certid), p, n, 1000, &err) != OCU_OK)
+		fail_msg("%s", err.msg);
+}
+
+/* Fails to put a response; <why> is a part of the reason. */
+static void put_fails(struct bed *b, size_t n, const char *why)
+{
+	struct ocu_err err;
+	uint8_t *p = calloc(1, n);
+
+	assert_non_null(p);
+	assert_int_equal(ocu_store_put(&b->s, certid, sizeof(certid), p, n, 1000, &err), OCU_IO);
+	assert_int_equal(err.code, OCU_IO);
+	assert_non_null(strstr(err.msg, b->name));
+	if (!strstr(err.msg, why))
+		fail_msg("\"%s\" instead of \"%s\"", err.msg, why);
+	free(p);
+}
+
+/* Reads the file with a limit of <max>; the caller ends <out>. */
+static enum ocu_status get(struct bed *b, struct ocu_buf *out, size_t max, struct ocu_err *err)
+{
+	*err = (struct ocu_err){ .code = OCU_OK };
+	ocu_buf_init(out, max);
+	return ocu_store_get(&b->s, certid, sizeof(certid), out, err);
+}
+
+static void holds(struct bed *b, const void *p, size_t n)
+{
+	struct ocu_buf out;
+	struct ocu_err err;
+
+	if (get(b, &out, OCU_OCSP_MAX_BYTES, &err) != OCU_OK)
+		fail_msg("%s", err.msg);
+	assert_int_equal(out.len, n);
+	assert_memory_equal(out.data, p, n);
+	ocu_buf_fini(&out);
+}
+
+static void refuses(struct bed *b, size_t max, const char *why)
+{
+	struct ocu_buf out;
+	struct ocu_err err;
+
+	assert_int_equal(get(b, &out, max, &err), OCU_IO);
+	assert_int_equal(err.code, OCU_IO);
+	assert_non_null(strstr(err.msg, b->name));
+	if (!strstr(err.msg, why))
+		fail_msg("\"%s\" instead of \"%s\"", err.msg, why);
+	ocu_buf_fini(&out);
+}
+
+/* Makes a file, as another program does. */
+static void file_make(struct bed *b, const char *name, mode_t mode, const void *p, size_t n)
+{
+	int fd = openat(b->s.dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, p, n), n);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static bool exists(struct bed *b, const char *name)
+{
+	return faccessat(b->s.dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool nothing_known(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return false;
+}
+
+/* A test that needs root runs its part as somebody else, if it can. */
+static bool as_nobody(struct bed *b)
+{
+	if (geteuid() != 0)
+		return false;
+	assert_int_equal(chown(b->path, NOBODY, NOBODY), 0);
+	assert_int_equal(seteuid(NOBODY), 0);
+	return true;
+}
+
+static void as_root(bool was)
+{
+	if (was)
+		assert_int_equal(seteuid(0), 0);
+}
+
+/* ---- what is meant to be ---- */
+
+static void opened(void **state)
+{
+	struct ocu_store s;
+	struct ocu_err err;
+	struct bed b;
+	char path[600];
+
+	(void)state;
+	bed_init(&b);
+	snprintf(path, sizeof(path), "%s/none", b.path);
+	assert_int_equal(ocu_store_init(&s, path, &err), OCU_IO);
+	assert_int_equal(s.dir, -1);
+	assert_non_null(strstr(err.msg, "/none: No such file or directory"));
+	ocu_store_fini(&s);
+	file_make(&b, "file", 0600, "x", 1);
+	snprintf(path, sizeof(path), "%s/file", b.path);
+	assert_int_equal(ocu_store_init(&s, path, &err), OCU_IO);
+	assert_int_equal(s.dir, -1);
+	assert_non_null(strstr(err.msg, "Not a directory"));
+	bed_fini(&b);
+}
+
+static void names(void **state)
+{
+	char a[OCU_STORE_NAME_BYTES], b[OCU_STORE_NAME_BYTES];
+
+	(void)state;
+	ocu_store_name(a, (const uint8_t *)"abc", 3);
+	assert_string_equal(a, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+			       ".ocsp");
+	ocu_store_name(a, certid, sizeof(certid));
+	ocu_store_name(b, other_id, sizeof(other_id));
+	assert_string_not_equal(a, b);
+	assert_int_equal(strlen(a), OCU_STORE_NAME_BYTES - 1);
+}
+
+static void written_and_read(void **state)
+{
+	static const size_t sizes[] = { 1, 4095, 4096, 4097, OCU_OCSP_MAX_BYTES };
+	uint8_t *p = calloc(1, OCU_OCSP_MAX_BYTES);
+	struct ocu_buf out;
+	struct ocu_err err;
+	struct stat st;
+	struct bed b;
+	mode_t mask = umask(0);
+	size_t i;
+
+	(void)state;
+	assert_non_null(p);
+	bed_init(&b);
+	assert_int_equal(get(&b, &out, 100, &err), OCU_AGAIN);
+	assert_int_equal(out.len, 0);
+	for (i = 0; i < COUNT(sizes); i++) {
+		memset(p, (int)(i + 1), sizes[i]);
+		put(&b, p, sizes[i]);
+		holds(&b, p, sizes[i]);
+		assert_int_equal(fstatat(b.s.dir, b.name, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_true(S_ISREG(st.st_mode));
+		assert_int_equal(st.st_mode & 07777, 0600);
+		assert_int_equal(st.st_mtime, 1000);
+		assert_int_equal(entries(&b, NULL), 1);
+	}
+	umask(mask);
+	/* Another one has its own file; what is read is added to what is there. */
+	assert_int_equal(ocu_store_put(&b.s, other_id, sizeof(other_id), (const uint8_t *)"o", 1,
+				       INT64_C(253402300799), NULL), OCU_OK);
+	ocu_buf_init(&out, 10);
+	assert_int_equal(ocu_buf_add(&out, "an", 2), OCU_OK);
+	assert_int_equal(ocu_store_get(&b.s, other_id, sizeof(other_id), &out, NULL), OCU_OK);
+	assert_int_equal(out.len, 3);
+	assert_memory_equal(out.data, "ano", 3);
+	ocu_buf_fini(&out);
+	holds(&b, p, OCU_OCSP_MAX_BYTES);
+	bed_fini(&b);
+	free(p);
+}
+
+/* What verifies is read, what was cut or lies under another's name is not believed. */
+static void verified(void **state)
+{
+	struct pki *pki = pki_new();
+	X509 *issuer = pki->by[PKI_BY_ISSUER].cert;
+	struct pki_id leaf, other;
+	struct ocu_ocsp o;
+	struct ocu_buf out;
+	struct ocu_err err;
+	uint8_t *der, *theirs;
+	struct bed b;
+	size_t n, i, their_n;
+
+	(void)state;
+	pki_cert_make(pki, &leaf, &(struct pki_cert){ .name = "a.test" });
+	pki_cert_make(pki, &other, &(struct pki_cert){ .name = "b.test" });
+	n = pki_response_good(pki, &der, leaf.cert);
+	their_n = pki_response_good(pki, &theirs, other.cert);
+	bed_init(&b);
+	for (i = 1; i <= n; i++) {
+		file_make(&b, b.name, 0600, der, i);
+		assert_int_equal(get(&b, &out, OCU_OCSP_MAX_BYTES, &err), OCU_OK);
+		assert_int_equal(ocu_ocsp_verify(&o, out.data, out.len, leaf.cert, issuer, pki->now,
+						 &err), i < n ? OCU_OCSP : OCU_OK);
+		ocu_buf_fini(&out);
+	}
+	file_make(&b, b.name, 0600, theirs, their_n);
+	assert_int_equal(get(&b, &out, OCU_OCSP_MAX_BYTES, &err), OCU_OK);
+	assert_int_equal(ocu_ocsp_verify(&o, out.data, out.len, leaf.cert, issuer, pki->now, &err),
+			 OCU_OCSP);
+	ocu_buf_fini(&out);
+	bed_fini(&b);
+	free(der);
+	free(theirs);
+	pki_cert_fini(&leaf);
+	pki_cert_fini(&other);
+	pki_free(pki);
+}
+
+/* ---- what others left ---- */
+
+static void refused(void **state)
+{
+	static const struct {
+		size_t n;
+		mode_t mode;
+		const char *why;
+	} rows[] = {
+		{ 0, 0600, ": 0 bytes" },
+		{ 101, 0600, ": 101 bytes" },
+		{ 3, 0620, "others may write to it" },
+		{ 3, 0602, "others may write to it" },
+		{ 3, 0666, "others may write to it" },
+	};
+	uint8_t bytes[101] = { 0 };
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < COUNT(rows); i++) {
+		file_make(&b, b.name, rows[i].mode, bytes, rows[i].n);
+		refuses(&b, 100, rows[i].why);
+	}
+	file_make(&b, b.name, 0644, bytes, 100);
+	holds(&b, bytes, 100);
+	/* A new response takes the place of a bad file. */
+	file_make(&b, b.name, 0666, bytes, 3);
+	put(&b, "good", 4);
+	holds(&b, "good", 4);
+	bed_fini(&b);
+}
+
+static void no_file_at_all(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	file_make(&b, "aim", 0600, "secret", 6);
+	assert_int_equal(symlinkat("aim", b.s.dir, b.name), 0);
+	refuses(&b, 100, "opening: ");
+	/* The link is replaced, not what it leads to. */
+	put(&b, "new", 3);
+	holds(&b, "new", 3);
+	entry_remove(&b, b.name);
+	assert_int_equal(symlinkat("nowhere", b.s.dir, b.name), 0);
+	refuses(&b, 100, "opening: ");
+	entry_remove(&b, b.name);
+	assert_int_equal(mkfifoat(b.s.dir, b.name, 0600), 0);
+	refuses(&b, 100, "not a regular file");
+	entry_remove(&b, b.name);
+	assert_int_equal(mkdirat(b.s.dir, b.name, 0700), 0);
+	refuses(&b, 100, "not a regular file");
+	put_fails(&b, 3, "renaming: ");
+	assert_int_equal(entries(&b, NULL), 2);
+	bed_fini(&b);
+}
+
+static void of_another_user(void **state)
+{
+	struct bed b;
+	bool root;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skip: only root can make files of other users\n");
+		skip();
+	}
+	bed_init(&b);
+	file_make(&b, b.name, 0644, "x", 1);
+	assert_int_equal(fchownat(b.s.dir, b.name, 1, 1, 0), 0);
+	refuses(&b, 100, "belongs to user 1");
+	root = as_nobody(&b);
+	refuses(&b, 100, "belongs to user 1");
+	as_root(root);
+	assert_int_equal(fchownat(b.s.dir, b.name, NOBODY, NOBODY, 0), 0);
+	refuses(&b, 100, "belongs to user 65534");
+	root = as_nobody(&b);
+	holds(&b, "x", 1);
+	as_root(root);
+	/* What root wrote may be read; unless it may not be. */
+	assert_int_equal(fchownat(b.s.dir, b.name, 0, 0, 0), 0);
+	root = as_nobody(&b);
+	holds(&b, "x", 1);
+	as_root(root);
+	assert_int_equal(fchmodat(b.s.dir, b.name, 0600, 0), 0);
+	root = as_nobody(&b);
+	refuses(&b, 100, "opening: Permission denied");
+	as_root(root);
+	bed_fini(&b);
+}
+
+/* ---- when it cannot be written ---- */
+
+static void read_only(void **state)
+{
+	struct bed b;
+	bool root;
+
+	(void)state;
+	bed_init(&b);
+	root = as_nobody(&b);
+	put(&b, "old", 3);
+	assert_int_equal(fchmod(b.s.dir, 0500), 0);
+	put_fails(&b, 10, "creating: Permission denied");
+	ocu_store_sweep(&b.s, INT64_MAX, nothing_known, NULL);
+	holds(&b, "old", 3);
+	assert_int_equal(fchmod(b.s.dir, 0700), 0);
+	as_root(root);
+	bed_fini(&b);
+}
+
+static void removed(void **state)
+{
+	struct ocu_buf out;
+	struct ocu_err err;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	assert_int_equal(rmdir(b.path), 0);
+	put_fails(&b, 1, "creating: No such file or directory");
+	assert_int_equal(get(&b, &out, 100, &err), OCU_AGAIN);
+	ocu_store_sweep(&b.s, 0, nothing_known, NULL);
+	ocu_store_fini(&b.s);
+	/* What is no directory any more cannot be swept either. */
+	ocu_store_sweep(&b.s, 0, nothing_known, NULL);
+}
+
+/* The limit of a file's size ends the write in its midst. */
+static void too_little_room(void **state)
+{
+	struct rlimit was, small;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	put(&b, "old", 3);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = was;
+	small.rlim_cur = 1000;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	put_fails(&b, 3000, "writing: File too large");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	holds(&b, "old", 3);
+	assert_int_equal(entries(&b, NULL), 1);
+	bed_fini(&b);
+}
+
+/* The part of full_disk() that runs in a mount namespace of its own. */
+static int full_disk_child(struct bed *b)
+{
+	static uint8_t big[OCU_OCSP_MAX_BYTES];
+	struct ocu_store s;
+	struct ocu_buf out;
+	struct ocu_err err;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", b->path, "tmpfs", 0, "size=64k") != 0)
+		return 77;
+	if (ocu_store_init(&s, b->path, &err) != OCU_OK ||
+	    ocu_store_put(&s, certid, sizeof(certid), (const uint8_t *)"old", 3, 1, &err) != OCU_OK)
+		return 2;
+	if (ocu_store_put(&s, certid, sizeof(certid), big, sizeof(big), 1, &err) != OCU_IO)
+		return 3;
+	if (!strstr(err.msg, "writing: No space left on device"))
+		return 4;
+	ocu_buf_init(&out, 100);
+	if (ocu_store_get(&s, certid, sizeof(certid), &out, &err) != OCU_OK || out.len != 3)
+		return 5;
+	ocu_buf_fini(&out);
+	/* Nothing is left of it: what fits can still be written. */
+	if (entries(b, NULL) != 1 ||
+	    ocu_store_put(&s, certid, sizeof(certid), big, 40000, 1, &err) != OCU_OK)
+		return 6;
+	ocu_store_fini(&s);
+	return 0;
+}
+
+static void full_disk(void **state)
+{
+	struct bed b;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	bed_init(&b);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(full_disk_child(&b));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	bed_fini(&b);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skip: a small file system cannot be mounted here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* ---- a process that dies ---- */
+
+/* Lets a child put <n> bytes of <p> and kills it at the <stops>-th stop, which are before and after
+ * each system call. Returns 0 if it was killed, 1 if it came to its end, -1 if it cannot be traced.
+ */
+static int put_killed(struct bed *b, const uint8_t *p, size_t n, int stops)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+			_exit(77);
+		raise(SIGSTOP);
+		_exit(ocu_store_put(&b->s, certid, sizeof(certid), p, n, 2000, NULL) != OCU_OK);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	while (WIFSTOPPED(status) && stops-- > 0) {
+		assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	if (WIFSTOPPED(status)) {
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		return 0;
+	}
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		return -1;
+	assert_int_equal(WEXITSTATUS(status), 0);
+	return 1;
+}
+
+/* Whether the file is <old> or <new>, each <n> bytes. */
+static bool is_new(struct bed *b, const uint8_t *old, const uint8_t *new, size_t n)
+{
+	struct ocu_buf out;
+	struct ocu_err err;
+	bool ret;
+
+	assert_int_equal(get(b, &out, OCU_OCSP_MAX_BYTES, &err), OCU_OK);
+	assert_int_equal(out.len, n);
+	ret = memcmp(out.data, new, n) == 0;
+	assert_true(ret || memcmp(out.data, old, n) == 0);
+	ocu_buf_fini(&out);
+	return ret;
+}
+
+static void killed(void **state)
+{
+	static uint8_t old[LONG], new[LONG];
+	int64_t now = (int64_t)time(NULL);
+	int stops, how = 0, seen_old = 0, seen_new = 0, leftover = 0, n;
+	struct bed b;
+
+	(void)state;
+	memset(old, 1, sizeof(old));
+	memset(new, 2, sizeof(new));
+	bed_init(&b);
+	for (stops = 0; how == 0; stops++) {
+		assert_true(stops < 1000);
+		put(&b, old, sizeof(old));
+		how = put_killed(&b, new, sizeof(new), stops);
+		if (how < 0)
+			break;
+		if (is_new(&b, old, new, sizeof(old)))
+			seen_new++;
+		else
+			seen_old++;
+		n = entries(&b, NULL);
+		assert_true(n == 1 || n == 2);
+		leftover += n == 2;
+		/* Not at once: it might be in use. */
+		ocu_store_sweep(&b.s, 1000, nothing_known, NULL);
+		assert_int_equal(entries(&b, NULL), n);
+		ocu_store_sweep(&b.s, now + OLD_S + 60, nothing_known, NULL);
+		assert_int_equal(entries(&b, NULL), 0);
+	}
+	bed_fini(&b);
+	if (how < 0) {
+		print_message("skip: a process cannot be traced here\n");
+		skip();
+	}
+	/* It was killed early, late, and in between. */
+	assert_true(seen_old > 2 && seen_new > 1 && leftover > 2);
+}
+
+/* ---- sweeping ---- */
+
+static bool is_known(void *arg, const char *name)
+{
+	const char *known = arg;
+
+	return strcmp(known, name) == 0;
+}
+
+static void swept(void **state)
+{
+	static const char *const kept[] = { "README", "x.ocsp", ".hidden", ".tmp",
+		"BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD.ocsp",
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad.ocsq" };
+	char name[OCU_STORE_NAME_BYTES], other[OCU_STORE_NAME_BYTES];
+	int64_t now = (int64_t)time(NULL);
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	bed_init(&b);
+	ocu_store_name(other, other_id, sizeof(other_id));
+	put(&b, "expires at 1000", 15);
+	assert_int_equal(ocu_store_put(&b.s, other_id, sizeof(other_id), (const uint8_t *)"2", 1,
+				       2000, NULL), OCU_OK);
+	for (i = 0; i < COUNT(kept); i++)
+		file_make(&b, kept[i], 0600, "x", 1);
+	file_make(&b, ".tmp-1-2-3", 0600, "x", 1);
+	assert_int_equal(mkdirat(b.s.dir, ".tmp-dir", 0700), 0);
+	assert_int_equal(symlinkat("README", b.s.dir, ".tmp-link"), 0);
+	ocu_store_name(name, (const uint8_t *)"dir", 3);
+	assert_int_equal(mkdirat(b.s.dir, name, 0700), 0);
+
+	ocu_store_sweep(&b.s, 1000, nothing_known, NULL);
+	assert_true(exists(&b, b.name) && exists(&b, other));
+	ocu_store_sweep(&b.s, 1001, is_known, b.name);
+	assert_true(exists(&b, b.name) && exists(&b, other));
+	ocu_store_sweep(&b.s, 1001, nothing_known, NULL);
+	assert_true(!exists(&b, b.name) && exists(&b, other));
+	ocu_store_sweep(&b.s, 2001, is_known, b.name);
+	assert_false(exists(&b, other));
+	assert_true(exists(&b, ".tmp-1-2-3"));
+	ocu_store_sweep(&b.s, now + OLD_S + 60, nothing_known, NULL);
+	assert_false(exists(&b, ".tmp-1-2-3"));
+	/* All that is not ours is still there. */
+	assert_int_equal(entries(&b, NULL), COUNT(kept) + 3);
+	bed_fini(&b);
+}
+
+/* ---- several at once ---- */
+
+#define WRITERS 3
+#define ROUNDS 100
+
+struct writer {
+	struct bed *b;
+	uint8_t byte;
+	int failed;
+};
+
+static void *write_often(void *arg)
+{
+	struct writer *w = arg;
+	uint8_t p[9000];
+	int i;
+
+	memset(p, w->byte, sizeof(p));
+	for (i = 0; i < ROUNDS; i++)
+		w->failed += ocu_store_put(&w->b->s, certid, sizeof(certid), p, sizeof(p), 1,
+					   NULL) != OCU_OK;
+	return NULL;
+}
+
+/* Whoever reads sees one whole response, whatever the writers are at. */
+static void read_whole(struct bed *b)
+{
+	struct ocu_buf out;
+	struct ocu_err err;
+	size_t i;
+
+	if (get(b, &out, OCU_OCSP_MAX_BYTES, &err) != OCU_OK)
+		fail_msg("%s", err.msg);
+	assert_int_equal(out.len, 9000);
+	for (i = 1; i < out.len; i++)
+		assert_int_equal(out.data[i], out.data[0]);
+	ocu_buf_fini(&out);
+}
+
+/* Threads of one process, and a second process, write the same file. */
+static void writers(void **state)
+{
+	struct writer w[WRITERS + 1];
+	pthread_t threads[WRITERS];
+	int status, i;
+	struct bed b;
+	pid_t pid;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i <= WRITERS; i++)
+		w[i] = (struct writer){ &b, (uint8_t)(i + 1), 0 };
+	write_often(&w[0]);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		write_often(&w[WRITERS]);
+		_exit(w[WRITERS].failed);
+	}
+	for (i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_often, &w[i]), 0);
+	for (i = 0; i < ROUNDS; i++)
+		read_whole(&b);
+	for (i = 0; i < WRITERS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(w[i].failed, 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	read_whole(&b);
+	assert_int_equal(entries(&b, NULL), 1);
+	bed_fini(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(opened),
+		cmocka_unit_test(names),
+		cmocka_unit_test(written_and_read),
+		cmocka_unit_test(verified),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(no_file_at_all),
+		cmocka_unit_test(of_another_user),
+		cmocka_unit_test(read_only),
+		cmocka_unit_test(removed),
+		cmocka_unit_test(too_little_room),
+		cmocka_unit_test(full_disk),
+		cmocka_unit_test(killed),
+		cmocka_unit_test(swept),
+		cmocka_unit_test(writers),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
