@@ -23,7 +23,8 @@ SAN-asan = -fsanitize=address,undefined -fno-omit-frame-pointer
 SAN-tsan = -fsanitize=thread -fno-omit-frame-pointer
 VARIANTS = -asan -tsan
 
-CORE = $(sort $(wildcard src/*.c))
+LAYERS = pure net disk engine
+CORE = $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
 GLUE = $(sort $(wildcard src/haproxy/*.c))
 GLUE_FILES = $(GLUE) $(wildcard src/haproxy/*.h)
 branch = $(firstword $(subst -, ,$(1)))
@@ -68,7 +69,7 @@ build/.source: FORCE
 	@echo '$(HAPROXY_TARBALL) $(HAPROXY_SRC)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# The core. src itself is a prerequisite so that a removed file is noticed.
+# The core. Its directories are prerequisites so that a removed file is noticed.
 lib: build/libocu.a ## build/libocu.a: the core without HAProxy
 
 define core_rules
@@ -76,7 +77,7 @@ build/obj$(1)/%.o: src/%.c build/.flags | need-build
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) $$(SAN$(1)) -c -o $$@ $$<
 
-build/libocu$(1).a: $$(CORE:src/%.c=build/obj$(1)/%.o) src
+build/libocu$(1).a: $$(CORE:src/%.c=build/obj$(1)/%.o) $$(sort $$(dir $$(CORE)))
 	rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 

@@ -10,5 +10,5 @@ $(eval $(call test_rules,-cov))
 .PHONY: coverage coverage-programs
 coverage-programs: $(UNIT:%=build/tests-cov/%)
 
-coverage: need-test coverage-programs ## lines of src/*.c that the unit tests run, 95 % at least
+coverage: need-test coverage-programs ## lines of src/*/*.c that the unit tests run, 95 % at least
 	@tests/coverage
