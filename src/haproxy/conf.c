@@ -455,7 +455,7 @@ static int conf_finish(void)
 		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "
 			   "'httpclient.ssl.ca-file'.\n",
 			   err.msg);
-	global.maxsock += OCU_FETCH_FDS(settings.maxconn, NAMESERVERS_COUNTED);
+	global.maxsock += OCU_WALK_FDS(settings.maxconn, NAMESERVERS_COUNTED);
 	return 0;
 }
 REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);

@@ -12,7 +12,7 @@
 #define OCU_HAPROXY_GLUE_H
 
 #include "compat.h"
-#include "ocu/fetch.h"
+#include "ocu/walk.h"
 #include "ocu/store.h"
 #include "ocu/update.h"
 
@@ -61,7 +61,7 @@ struct outcome {
 	char reason[OCU_ERR_BYTES];
 	char uri[OCU_URL_MAX_BYTES + 1];
 	char address[64];
-	char trace[OCU_FETCH_TRACE_BYTES];
+	char trace[OCU_WALK_TRACE_BYTES];
 };
 
 /* What is waiting for the updater task to be done with a certificate. */

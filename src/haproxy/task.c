@@ -38,7 +38,7 @@ enum job_kind {
 struct job {
 	struct ocu_msg msg;
 	enum job_kind kind;
-	struct ocu_fetch fetch; /* FETCH; LOAD and SAVE use its der, ocsp and err */
+	struct ocu_walk fetch; /* FETCH; LOAD and SAVE use its der, ocsp and err */
 	struct state_keys keys;   /* SWEEP */
 	struct cert *cert;        /* with a reference; NULL for SWEEP */
 	struct job *next;
@@ -49,7 +49,7 @@ static bool serving; /* this process serves traffic: the task may be woken */
 static struct ocu_update *schedule;
 static struct cert *certs; /* all that are in the schedule */
 static struct ocu_loop *loop;
-static struct ocu_fetcher *fetcher; /* loop thread only, as the next one */
+static struct ocu_walker *fetcher; /* loop thread only, as the next one */
 static struct ocu_err fetcher_err;  /* why there is none */
 static int event_fd = -1;
 static int64_t summary_ms; /* when the summary is due, 0: it was given */
@@ -111,7 +111,7 @@ static struct ocu_clock clock_now(void)
 
 static void loop_init(void *arg)
 {
-	struct ocu_fetch_conf conf = {
+	struct ocu_walk_conf conf = {
 		.prefer = settings.prefer,
 		.only = settings.family,
 		.timeout_ms = settings.timeout_ms,
@@ -123,18 +123,18 @@ static void loop_init(void *arg)
 
 	(void)arg;
 	state_thread_init();
-	(void)!ocu_fetcher_new(&fetcher, ocu_loop_ev(loop), &conf, &fetcher_err);
+	(void)!ocu_walker_new(&fetcher, ocu_loop_ev(loop), &conf, &fetcher_err);
 }
 
 static void loop_fini(void *arg)
 {
 	(void)arg;
-	ocu_fetcher_free(fetcher);
+	ocu_walker_free(fetcher);
 	fetcher = NULL;
 }
 
 /* Hands a job back and tells the poller of HAProxy. */
-static void job_done(struct ocu_fetch *f)
+static void job_done(struct ocu_walk *f)
 {
 	struct job *job = container_of(f, struct job, fetch);
 	uint64_t one = 1;
@@ -151,12 +151,12 @@ static void job_done(struct ocu_fetch *f)
 static void job_run(struct ocu_msg *m)
 {
 	struct job *job = container_of(m, struct job, msg);
-	struct ocu_fetch *f = &job->fetch;
+	struct ocu_walk *f = &job->fetch;
 
 	switch (job->kind) {
 	case JOB_FETCH:
 		if (fetcher) {
-			ocu_fetch_start(fetcher, f);
+			ocu_walk_start(fetcher, f);
 			return;
 		}
 		(void)ocu_fail(&f->err, fetcher_err.code, "%s", fetcher_err.msg);
@@ -214,7 +214,7 @@ static struct job *job_new(enum job_kind kind, struct cert *c)
 static bool fetch_start(struct cert *c, size_t uri, const struct ocu_clock *now)
 {
 	struct job *job = job_new(JOB_FETCH, c);
-	struct ocu_fetch *f;
+	struct ocu_walk *f;
 
 	if (!job)
 		return false;
@@ -341,7 +341,7 @@ static bool handle_mail(struct ocu_clock *now)
 }
 
 /* Swaps the response that <f> brought into what handshakes staple for <c>. */
-static enum ocu_status publish(struct cert *c, struct ocu_fetch *f, const struct ocu_clock *now)
+static enum ocu_status publish(struct cert *c, struct ocu_walk *f, const struct ocu_clock *now)
 {
 	struct buffer der = b_make((char *)f->der.data, f->der.len, 0, f->der.len);
 	struct ocsp_resp *resp;
@@ -358,7 +358,7 @@ static enum ocu_status publish(struct cert *c, struct ocu_fetch *f, const struct
 }
 
 /* Keeps how a fetch ended for the CLI. Without memory the previous one stays. */
-static void remember(struct cert *c, const struct ocu_fetch *f, enum log_status st)
+static void remember(struct cert *c, const struct ocu_walk *f, enum log_status st)
 {
 	struct outcome *o = calloc(1, sizeof(*o));
 
@@ -379,7 +379,7 @@ static void remember(struct cert *c, const struct ocu_fetch *f, enum log_status 
 }
 
 /* Writes "good until 2026-11-30T12:00:00Z, from 192.0.2.1:80" and the like into f->err.msg. */
-static void explain_success(const struct cert *c, struct ocu_fetch *f)
+static void explain_success(const struct cert *c, struct ocu_walk *f)
 {
 	char until[32] = "?";
 	time_t t = c->next_update;
@@ -413,7 +413,7 @@ static enum ocu_seen seen_of(enum ocu_reach reach)
 }
 
 /* Takes in a fetch of <c> that has ended. */
-static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_clock *now)
+static void cert_fetched(struct cert *c, struct ocu_walk *f, const struct ocu_clock *now)
 {
 	struct ocu_result r = { .outcome = OCU_OUTCOME_FAILED, .uri = f->uri };
 	bool first_revoked = false;
@@ -451,7 +451,7 @@ static void cert_fetched(struct cert *c, struct ocu_fetch *f, const struct ocu_c
 }
 
 /* Takes in what the state directory had for a certificate. */
-static void cert_loaded(struct cert *c, struct ocu_fetch *f, const struct ocu_clock *now)
+static void cert_loaded(struct cert *c, struct ocu_walk *f, const struct ocu_clock *now)
 {
 	bool newer = !cert_has_response(c, now->wall_s) ||
 		     f->ocsp.this_update > c->item.this_update;
@@ -469,7 +469,7 @@ static void cert_loaded(struct cert *c, struct ocu_fetch *f, const struct ocu_cl
 /* Takes in a fetch. Returns whether the job lives on to save the response. */
 static bool fetch_finished(struct job *job, const struct ocu_clock *now)
 {
-	struct ocu_fetch *f = &job->fetch;
+	struct ocu_walk *f = &job->fetch;
 
 	cert_fetched(job->cert, f, now);
 	if (f->err.code != OCU_OK || f->not_modified || !state_on() || stopping || !loop)
@@ -917,7 +917,7 @@ static void register_build_options(void)
 	char *text = NULL;
 
 	memprintf(&text, "Built with OCSP updater module version %s (%s)", OCU_VERSION,
-		  ocu_fetch_versions());
+		  ocu_walk_versions());
 	hap_register_build_opts(text, 1);
 }
 INITCALL0(STG_REGISTER, register_build_options);

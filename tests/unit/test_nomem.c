@@ -31,7 +31,7 @@
 #include "ocu/dial.h"
 #include "ocu/dns.h"
 #include "ocu/exchange.h"
-#include "ocu/fetch.h"
+#include "ocu/walk.h"
 #include "ocu/loop.h"
 #include "ocu/store.h"
 #include "ocu/update.h"
@@ -477,12 +477,12 @@ static void dns(void **state)
 /* ---- a whole fetch ---- */
 
 struct job {
-	struct ocu_fetch f;
+	struct ocu_walk f;
 	struct ocu_url uris[2];
 	int done;
 };
 
-static void job_done(struct ocu_fetch *f)
+static void job_done(struct ocu_walk *f)
 {
 	struct job *j = (struct job *)f;
 
@@ -493,7 +493,7 @@ static void job_done(struct ocu_fetch *f)
 /* Fetches what <text> says: the URIs, separated by a space; "%" is the port for http, "$" that for
  * https.
  */
-static enum ocu_status fetch_once(struct ocu_fetcher *fr, const char *text)
+static enum ocu_status fetch_once(struct ocu_walker *fr, const char *text)
 {
 	struct job j = { .done = 0 };
 	char uri[128], *out;
@@ -515,7 +515,7 @@ static enum ocu_status fetch_once(struct ocu_fetcher *fr, const char *text)
 	j.f.cert = leaf.cert;
 	j.f.issuer = pki->by[PKI_BY_ISSUER].cert;
 	j.f.done = job_done;
-	ocu_fetch_start(fr, &j.f);
+	ocu_walk_start(fr, &j.f);
 	assert_int_equal(j.done, 0);
 	await(&j.done);
 	st = j.f.err.code;
@@ -528,14 +528,14 @@ static enum ocu_status fetch_once(struct ocu_fetcher *fr, const char *text)
 static enum ocu_status op_fetch(void *arg)
 {
 	char servers[64];
-	struct ocu_fetch_conf conf = { .timeout_ms = 10000, .connect_ms = 5000,
+	struct ocu_walk_conf conf = { .timeout_ms = 10000, .connect_ms = 5000,
 				       .prefer = OCU_IPV4, .nameservers = servers, .tls = tls };
-	struct ocu_fetcher *fr;
+	struct ocu_walker *fr;
 	struct ocu_err err;
 	enum ocu_status st;
 
 	snprintf(servers, sizeof(servers), "127.0.0.1:%u", peer.dns);
-	if (ocu_fetcher_new(&fr, loop, &conf, &err) != OCU_OK) {
+	if (ocu_walker_new(&fr, loop, &conf, &err) != OCU_OK) {
 		assert_null(fr);
 		assert_true(err.msg[0]);
 		return err.code;
@@ -544,7 +544,7 @@ static enum ocu_status op_fetch(void *arg)
 	/* Nothing of it stays behind: the next one has memory, and succeeds. */
 	if (nomem_failed())
 		assert_int_equal(fetch_once(fr, arg), OCU_OK);
-	ocu_fetcher_free(fr);
+	ocu_walker_free(fr);
 	return st;
 }
 

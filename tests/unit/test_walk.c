@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_fetch.c - whole fetches against a scripted responder and a scripted DNS server on loopback.
+/* test_walk.c - whole fetches against a scripted responder and a scripted DNS server on loopback.
  * What a response must be like is tested with ocsp, what a header must be like with http.
  */
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 #include "dnsd.h"
 #include "faults.h"
 #include "nomem.h"
-#include "ocu/fetch.h"
+#include "ocu/walk.h"
 #include "pki.h"
 #include "responder.h"
 #include "servers.h"
@@ -41,8 +41,8 @@ struct bed {
 	struct ev_loop *loop;
 	struct responder *r;
 	struct dnsd *d;
-	struct ocu_fetcher *fr;
-	struct ocu_fetch_conf conf;
+	struct ocu_walker *fr;
+	struct ocu_walk_conf conf;
 	char nameservers[64];
 	int fds;       /* open before there was anything */
 	int running;   /* fetches that are not done */
@@ -50,7 +50,7 @@ struct bed {
 
 /* A fetch with its URIs. */
 struct job {
-	struct ocu_fetch f;
+	struct ocu_walk f;
 	struct ocu_url uris[OCU_OCSP_URIS_MAX];
 	struct bed *b;
 	int done;
@@ -72,8 +72,8 @@ static void bed_fetcher(struct bed *b)
 {
 	struct ocu_err err;
 
-	ocu_fetcher_free(b->fr);
-	assert_int_equal(ocu_fetcher_new(&b->fr, b->loop, &b->conf, &err), OCU_OK);
+	ocu_walker_free(b->fr);
+	assert_int_equal(ocu_walker_new(&b->fr, b->loop, &b->conf, &err), OCU_OK);
 }
 
 static void bed_init_as(struct bed *b, const struct responder_conf *rc)
@@ -82,7 +82,7 @@ static void bed_init_as(struct bed *b, const struct responder_conf *rc)
 	b->r = responder_new(rc);
 	b->d = dnsd_new();
 	snprintf(b->nameservers, sizeof(b->nameservers), "127.0.0.1:%u", dnsd_port(b->d));
-	b->conf = (struct ocu_fetch_conf){
+	b->conf = (struct ocu_walk_conf){
 		.prefer = OCU_IPV6,
 		.timeout_ms = WAIT_MS,
 		.connect_ms = 5000,
@@ -101,14 +101,14 @@ static void bed_init(struct bed *b)
 /* Everything that was opened is closed. */
 static void bed_fini(struct bed *b)
 {
-	ocu_fetcher_free(b->fr);
+	ocu_walker_free(b->fr);
 	ev_loop_destroy(b->loop);
 	responder_free(b->r);
 	dnsd_free(b->d);
 	assert_int_equal(count_fds(), b->fds);
 }
 
-static void done(struct ocu_fetch *f)
+static void done(struct ocu_walk *f)
 {
 	struct job *j = (struct job *)f;
 
@@ -145,7 +145,7 @@ static void job_init(struct bed *b, struct job *j, const char *uris)
 static void job_start(struct job *j)
 {
 	j->b->running++;
-	ocu_fetch_start(j->b->fr, &j->f);
+	ocu_walk_start(j->b->fr, &j->f);
 	assert_int_equal(j->done, 0);
 }
 
@@ -201,7 +201,7 @@ static struct responder_stats stats(struct bed *b)
 /* ---- what a responder can do ---- */
 
 /* Whether <f> ended as the row <row> wants it; says so if not. */
-static bool as_wanted(const struct ocu_fetch *f, const struct fault *row)
+static bool as_wanted(const struct ocu_walk *f, const struct fault *row)
 {
 	const char *want = fault_want(row, false), *why = fault_why(row, false);
 	const char *got = f->err.code != OCU_OK ? "nothing" : f->ocsp.revoked ? "revoked" : "good";
@@ -786,13 +786,13 @@ static void cancel_at_once(void **state)
 	bed_init(&b);
 	job_init(&b, &j, "http://127.0.0.1:%/ok/");
 	job_start(&j);
-	ocu_fetch_cancel(&j.f);
-	ocu_fetch_cancel(&j.f);
+	ocu_walk_cancel(&j.f);
+	ocu_walk_cancel(&j.f);
 	assert_int_equal(j.done, 0);
 	run(&b);
 	assert_int_equal(j.done, 1);
 	assert_int_equal(j.f.err.code, OCU_CANCELLED);
-	ocu_fetch_cancel(&j.f);
+	ocu_walk_cancel(&j.f);
 	ocu_buf_fini(&j.f.der);
 	bed_fini(&b);
 }
@@ -823,10 +823,10 @@ static void cancel_everywhere(void **state)
 				ev_run(b.loop, EVRUN_ONCE);
 			ended = j.done;
 			if (all) {
-				ocu_fetcher_free(b.fr);
+				ocu_walker_free(b.fr);
 				b.fr = NULL;
 			} else {
-				ocu_fetch_cancel(&j.f);
+				ocu_walk_cancel(&j.f);
 				run(&b);
 			}
 			assert_int_equal(j.done, 1);
@@ -854,7 +854,7 @@ static void free_in_flight(void **state)
 	}
 	while (!responder_wait(b.r, "hang", MANY / 2, 1))
 		ev_run(b.loop, EVRUN_NOWAIT);
-	ocu_fetcher_free(b.fr);
+	ocu_walker_free(b.fr);
 	b.fr = NULL;
 	assert_int_equal(b.running, 0);
 	for (i = 0; i < MANY; i++) {
@@ -865,13 +865,13 @@ static void free_in_flight(void **state)
 }
 
 /* done() may start the same fetch again, or free it. */
-static void again(struct ocu_fetch *f)
+static void again(struct ocu_walk *f)
 {
 	struct job *j = (struct job *)f;
 
 	ocu_buf_fini(&f->der);
 	if (++j->done < 3)
-		ocu_fetch_start(j->b->fr, f);
+		ocu_walk_start(j->b->fr, f);
 	else
 		ev_break(j->b->loop, EVBREAK_ALL);
 	if (j->done == 3)
@@ -888,7 +888,7 @@ static void restart_in_done(void **state)
 	bed_init(&b);
 	job_init(&b, j, "http://127.0.0.1:%/ok/");
 	j->f.done = again;
-	ocu_fetch_start(b.fr, &j->f);
+	ocu_walk_start(b.fr, &j->f);
 	ev_run(b.loop, 0);
 	assert_int_equal(stats(&b).requests, 3);
 	bed_fini(&b);
@@ -1034,7 +1034,7 @@ static void canned_fini(struct canned *c, struct ev_loop *loop)
 /* Every allocation fails once: the fetch ends all the same, and nothing is lost. */
 static void no_memory(void **state)
 {
-	struct ocu_fetch_conf conf = { .timeout_ms = WAIT_MS, .connect_ms = 5000,
+	struct ocu_walk_conf conf = { .timeout_ms = WAIT_MS, .connect_ms = 5000,
 				       .nameservers = "127.0.0.1:9" };
 	struct bed b = { .fds = count_fds() };
 	struct canned c = { 0 };
@@ -1050,11 +1050,11 @@ static void no_memory(void **state)
 		j = (struct job){ .b = &b };
 		snprintf(uri, sizeof(uri), "http://localhost:%u/", c.port);
 		assert_int_equal(ocu_url_parse(&j.uris[0], uri, strlen(uri), NULL), OCU_OK);
-		j.f = (struct ocu_fetch){ .cert = leaf.cert, .uris = j.uris, .n_uris = 1,
+		j.f = (struct ocu_walk){ .cert = leaf.cert, .uris = j.uris, .n_uris = 1,
 					  .issuer = pki->by[PKI_BY_ISSUER].cert, .done = done };
 		live = nomem_live();
 		nomem_fail(n);
-		if (ocu_fetcher_new(&b.fr, b.loop, &conf, NULL) == OCU_OK) {
+		if (ocu_walker_new(&b.fr, b.loop, &conf, NULL) == OCU_OK) {
 			job_start(&j);
 			run(&b);
 			assert_int_equal(j.done, 1);
@@ -1062,7 +1062,7 @@ static void no_memory(void **state)
 			if (j.f.err.code == OCU_NOMEM)
 				assert_int_not_equal(j.f.reach[0], OCU_REACH_DOWN);
 			ocu_buf_fini(&j.f.der);
-			ocu_fetcher_free(b.fr);
+			ocu_walker_free(b.fr);
 		}
 		failed = nomem_failed();
 		nomem_fail(-1);
@@ -1080,8 +1080,8 @@ static void no_memory(void **state)
 static void versions(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(ocu_fetch_versions(), "c-ares 1."));
-	assert_non_null(strstr(ocu_fetch_versions(), ", libev 4."));
+	assert_non_null(strstr(ocu_walk_versions(), "c-ares 1."));
+	assert_non_null(strstr(ocu_walk_versions(), ", libev 4."));
 }
 
 static int setup(void **state)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fetch.c - gets one verified response for one certificate: over its URIs, redirects and both
+/* walk.c - gets one verified response for one certificate: over its URIs, redirects and both
  * methods. Decides nothing about when, or how many at once.
  *
  * One fetch is a chain of operations, at most one kind of which is under way: lookups and a dial,
  * or an exchange. Every step begins in a callback of the loop and may be the last one: a function
  * that starts a step, or fails one, is the last thing its caller does.
  */
-#include "ocu/fetch.h"
+#include "ocu/walk.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,9 +19,9 @@
 #include "ocu/exchange.h"
 #include "ocu/hosts.h"
 
-#define OCU_FETCH_REQUEST_MAX_BYTES 8192
-#define OCU_FETCH_HEAD_MAX_BYTES 65536 /* of an HTTP request */
-#define OCU_FETCH_TARGET_MAX_BYTES (OCU_URL_MAX_BYTES + OCU_URL_AUTHORITY_BYTES + 16)
+#define OCU_WALK_REQUEST_MAX_BYTES 8192
+#define OCU_WALK_HEAD_MAX_BYTES 65536 /* of an HTTP request */
+#define OCU_WALK_TARGET_MAX_BYTES (OCU_URL_MAX_BYTES + OCU_URL_AUTHORITY_BYTES + 16)
 
 struct run;
 
@@ -35,8 +35,8 @@ struct lookup {
 
 struct run {
 	LIST_ENTRY(run) link;
-	struct ocu_fetcher *fetcher;
-	struct ocu_fetch *f;
+	struct ocu_walker *fetcher;
+	struct ocu_walk *f;
 	bool cancelled;
 	struct ocu_buf request;      /* the OCSP request */
 	int64_t end_ms;              /* deadline of all */
@@ -65,19 +65,19 @@ struct run {
 	char reasons[OCU_DIAL_REASONS_BYTES];
 	struct ocu_exchange *exchange;
 
-	ev_timer step;               /* the first step, or the end after ocu_fetch_cancel() */
+	ev_timer step;               /* the first step, or the end after ocu_walk_cancel() */
 	ev_timer share;              /* the URI's time is over */
 	ev_timer stale;              /* DNS keeps silent */
 };
 
-struct ocu_fetcher {
+struct ocu_walker {
 	struct ev_loop *loop;
-	struct ocu_fetch_conf conf;
+	struct ocu_walk_conf conf;
 	struct ocu_dns *dns;
 	struct ocu_pool *pool;
 	struct ocu_hosts *hosts;
 	LIST_HEAD(, run) runs;
-	struct ocu_fetch *starved;   /* there was no memory to start them */
+	struct ocu_walk *starved;   /* there was no memory to start them */
 	ev_timer later;              /* ends the starved */
 };
 
@@ -114,7 +114,7 @@ static void ops_stop(struct run *r)
 /* The end of every fetch that was begun; f->err is set. */
 static void run_end(struct run *r)
 {
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 
 	ops_stop(r);
 	if (r->cancelled) {
@@ -161,7 +161,7 @@ static void trace_reasons(struct run *r)
 static void uri_failed(struct run *r, enum ocu_status st, const char *why)
 {
 	char authority[OCU_URL_AUTHORITY_BYTES];
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	size_t n;
 	bool named;
 
@@ -279,7 +279,7 @@ static void share_cb(struct ev_loop *loop, ev_timer *w, int revents)
 /* Verifies the response that came; f->der, f->ocsp and the validators are set if it is good. */
 static enum ocu_status accept_response(struct run *r, const struct ocu_http *h, struct ocu_err *err)
 {
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	enum ocu_status st;
 
 	if (!h->is_ocsp)
@@ -317,7 +317,7 @@ static void redirect(struct run *r, const struct ocu_http *h)
 	struct ocu_url to;
 	struct ocu_err err;
 
-	if (++r->redirects > OCU_FETCH_REDIRECTS_MAX) {
+	if (++r->redirects > OCU_WALK_REDIRECTS_MAX) {
 		peer_failed(r, OCU_HTTP, "too many redirects");
 		return;
 	}
@@ -338,7 +338,7 @@ static void redirect(struct run *r, const struct ocu_http *h)
 /* A whole response is there. */
 static void answered(struct run *r, const struct ocu_http *h)
 {
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	struct ocu_err err;
 	char why[64];
 
@@ -379,7 +379,7 @@ static void answered(struct run *r, const struct ocu_http *h)
 static void exchange_cb(void *arg, struct ocu_exchange_result *res)
 {
 	struct run *r = arg;
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 
 	r->exchange = NULL;
 	r->status_seen = res->http->status != 0;
@@ -411,7 +411,7 @@ static void exchange_cb(void *arg, struct ocu_exchange_result *res)
 /* Sends the request over <stream> (takes). */
 static void exchange_begin(struct run *r, struct ocu_stream *stream)
 {
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	char authority[OCU_URL_AUTHORITY_BYTES];
 	struct ocu_http_request req = {
 		.target = (const char *)r->target.data,
@@ -432,7 +432,7 @@ static void exchange_begin(struct run *r, struct ocu_stream *stream)
 	if (r->conditional)
 		req.validators = &f->validators;
 	r->status_seen = false;
-	ocu_buf_init(&head, OCU_FETCH_HEAD_MAX_BYTES);
+	ocu_buf_init(&head, OCU_WALK_HEAD_MAX_BYTES);
 	st = ocu_http_request(&head, &req);
 	if (st == OCU_OK) {
 		st = ocu_exchange_start(&r->exchange, r->fetcher->loop, stream, &head, exchange_cb,
@@ -448,7 +448,7 @@ static void exchange_begin(struct run *r, struct ocu_stream *stream)
 static void dial_cb(void *arg, const struct ocu_dial_result *res)
 {
 	struct run *r = arg;
-	struct ocu_fetcher *fr = r->fetcher;
+	struct ocu_walker *fr = r->fetcher;
 	struct ocu_stream stream = { .fd = res->fd };
 	struct ocu_err err;
 	size_t i;
@@ -536,7 +536,7 @@ static void lookups_start(struct run *r)
 		(void)ocu_fail(&l->why, st, "%s", ocu_text(st));
 		ocu_dial_add(r->dial, l->family, NULL, 0, true);
 	}
-	timer_start(r, &r->stale, OCU_FETCH_STALE_MS);
+	timer_start(r, &r->stale, OCU_WALK_STALE_MS);
 }
 
 /* Hands the only address there is to the dial. */
@@ -562,7 +562,7 @@ static void literal_address(const char *host, struct sockaddr_storage *ss)
 /* Begins to connect to the proxy, or to the host of the URL. */
 static void connect_start(struct run *r)
 {
-	struct ocu_fetcher *fr = r->fetcher;
+	struct ocu_walker *fr = r->fetcher;
 	const struct sockaddr_storage *proxy = fr->conf.proxy.ss_family ? &fr->conf.proxy : NULL;
 	struct ocu_dial_conf conf = {
 		.prefer = fr->conf.prefer,
@@ -622,7 +622,7 @@ static enum ocu_status target_build(struct run *r)
 /* Sends one request for r->url, over a connection that was kept or a new one. */
 static void request_start(struct run *r)
 {
-	struct ocu_fetcher *fr = r->fetcher;
+	struct ocu_walker *fr = r->fetcher;
 	bool proxied = fr->conf.proxy.ss_family != 0;
 	struct ocu_stream stream = OCU_STREAM_NONE;
 	char responder[OCU_URL_AUTHORITY_BYTES];
@@ -660,7 +660,7 @@ static void request_start(struct run *r)
 /* Goes on to the next URI, or ends with the reason of the last one. */
 static void uri_next(struct run *r)
 {
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	int64_t left_ms = r->end_ms - ocu_now_ms();
 	size_t left = f->n_uris - r->begun;
 
@@ -679,8 +679,8 @@ static void uri_next(struct run *r)
 	r->redirects = 0;
 	/* A responder that keeps silent leaves time for those after it. */
 	r->share_ms = left_ms / (int64_t)left;
-	if (r->share_ms < OCU_FETCH_SHARE_MS)
-		r->share_ms = left_ms < OCU_FETCH_SHARE_MS ? left_ms : OCU_FETCH_SHARE_MS;
+	if (r->share_ms < OCU_WALK_SHARE_MS)
+		r->share_ms = left_ms < OCU_WALK_SHARE_MS ? left_ms : OCU_WALK_SHARE_MS;
 	timer_start(r, &r->share, r->share_ms > 0 ? r->share_ms : 0);
 	request_start(r);
 }
@@ -688,7 +688,7 @@ static void uri_next(struct run *r)
 static void step_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct run *r = w->data;
-	struct ocu_fetch *f = r->f;
+	struct ocu_walk *f = r->f;
 	enum ocu_status st;
 
 	(void)loop;
@@ -712,8 +712,8 @@ static void step_cb(struct ev_loop *loop, ev_timer *w, int revents)
 /* Ends those that could not be started. */
 static void later_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct ocu_fetcher *fr = w->data;
-	struct ocu_fetch *f;
+	struct ocu_walker *fr = w->data;
+	struct ocu_walk *f;
 
 	(void)loop;
 	(void)revents;
@@ -724,10 +724,10 @@ static void later_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-enum ocu_status ocu_fetcher_new(struct ocu_fetcher **out, struct ev_loop *loop,
-				const struct ocu_fetch_conf *conf, struct ocu_err *err)
+enum ocu_status ocu_walker_new(struct ocu_walker **out, struct ev_loop *loop,
+				const struct ocu_walk_conf *conf, struct ocu_err *err)
 {
-	struct ocu_fetcher *fr = calloc(1, sizeof(*fr));
+	struct ocu_walker *fr = calloc(1, sizeof(*fr));
 	enum ocu_status st;
 
 	*out = NULL;
@@ -746,14 +746,14 @@ enum ocu_status ocu_fetcher_new(struct ocu_fetcher **out, struct ev_loop *loop,
 		st = ocu_dns_new(&fr->dns, loop, conf->nameservers, err);
 	fr->conf.nameservers = NULL;
 	if (st != OCU_OK) {
-		ocu_fetcher_free(fr);
+		ocu_walker_free(fr);
 		return st;
 	}
 	*out = fr;
 	return OCU_OK;
 }
 
-void ocu_fetcher_free(struct ocu_fetcher *fr)
+void ocu_walker_free(struct ocu_walker *fr)
 {
 	struct run *r;
 
@@ -772,7 +772,7 @@ void ocu_fetcher_free(struct ocu_fetcher *fr)
 }
 
 /* Makes the part that is out empty. */
-static void out_init(struct ocu_fetch *f)
+static void out_init(struct ocu_walk *f)
 {
 	f->err = (struct ocu_err){ .code = OCU_OK };
 	f->not_modified = false;
@@ -787,7 +787,7 @@ static void out_init(struct ocu_fetch *f)
 	f->next = NULL;
 }
 
-void ocu_fetch_start(struct ocu_fetcher *fr, struct ocu_fetch *f)
+void ocu_walk_start(struct ocu_walker *fr, struct ocu_walk *f)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	size_t i;
@@ -803,8 +803,8 @@ void ocu_fetch_start(struct ocu_fetcher *fr, struct ocu_fetch *f)
 	f->run = r;
 	r->f = f;
 	r->fetcher = fr;
-	ocu_buf_init(&r->request, OCU_FETCH_REQUEST_MAX_BYTES);
-	ocu_buf_init(&r->target, OCU_FETCH_TARGET_MAX_BYTES);
+	ocu_buf_init(&r->request, OCU_WALK_REQUEST_MAX_BYTES);
+	ocu_buf_init(&r->target, OCU_WALK_TARGET_MAX_BYTES);
 	for (i = 0; i < 2; i++) {
 		r->lookups[i].run = r;
 		r->lookups[i].family = i ? OCU_IPV6 : OCU_IPV4;
@@ -817,7 +817,7 @@ void ocu_fetch_start(struct ocu_fetcher *fr, struct ocu_fetch *f)
 	timer_start(r, &r->step, 0);
 }
 
-void ocu_fetch_cancel(struct ocu_fetch *f)
+void ocu_walk_cancel(struct ocu_walk *f)
 {
 	struct run *r = f->run;
 
@@ -828,7 +828,7 @@ void ocu_fetch_cancel(struct ocu_fetch *f)
 	timer_start(r, &r->step, 0);
 }
 
-const char *ocu_fetch_versions(void)
+const char *ocu_walk_versions(void)
 {
 	static _Thread_local char text[64];
 
