@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* base.h - status codes with their texts, one error with its reason, the monotonic clock.
+/* base.h - status codes with their texts, one error with its reason, the two clocks.
  * Knows nothing of OCSP, networks or HAProxy.
  */
 #ifndef OCU_BASE_H
@@ -16,7 +16,13 @@
 #define OCU_MUST __attribute__((warn_unused_result))
 #define OCU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* Every status and its text. A status names the stage at which something failed. */
+/* Every status and its text. A status names the stage at which something failed, and of a refused
+ * OCSP response what follows from it: OCU_TRY_LATER, OCU_BAD_REQUEST and OCU_INTERNAL are what the
+ * responder says of itself or of the request; OCU_OTHER_CERT concerns the one certificate that was
+ * asked about and says nothing of the responder; OCU_ENDED and OCU_OLDER may come out of a cache
+ * and be different when the cache is passed by; OCU_OCSP is all the rest, above all what is
+ * malformed or not signed by who may sign.
+ */
 #define OCU_STATUSES(X)                                                                            \
 	X(OCU_OK, "ok")                                                                            \
 	X(OCU_AGAIN, "need more input")                                                            \
@@ -31,6 +37,12 @@
 	X(OCU_HTTP, "HTTP error")                                                                  \
 	X(OCU_TYPE, "not an OCSP response")                                                        \
 	X(OCU_OCSP, "OCSP response refused")                                                       \
+	X(OCU_TRY_LATER, "responder asks to try later")                                            \
+	X(OCU_BAD_REQUEST, "responder calls the request malformed")                                \
+	X(OCU_INTERNAL, "internal error of the responder")                                         \
+	X(OCU_OTHER_CERT, "no answer for this certificate")                                        \
+	X(OCU_ENDED, "OCSP response has ended or is about to end")                                 \
+	X(OCU_OLDER, "OCSP response is older than the held one")                                   \
 	X(OCU_IO, "input/output error")
 
 #define OCU_ENUM(id, text) id,
@@ -39,7 +51,8 @@ enum ocu_status { OCU_STATUSES(OCU_ENUM) };
 
 #define OCU_ERR_BYTES 256
 
-/* A failure and its reason, for people. msg is always terminated and holds only printable ASCII
+/* A failure and its reason, for people. msg is the cause alone, without the address or the URL at
+ * which it was met: whoever shows it knows them. It is always terminated and holds only printable ASCII
  * without '"' and '\': whatever a peer sent may go into it, and it may go into any log.
  */
 struct ocu_err {
@@ -56,6 +69,13 @@ const char *ocu_text(enum ocu_status st);
  */
 enum ocu_status ocu_fail(struct ocu_err *err, enum ocu_status st, const char *fmt, ...)
 	OCU_PRINTF(3, 4);
+
+#define OCU_ERRNO_BYTES 64
+
+/* Writes what the system calls the errno value <error> into <out>, cut if it is longer, and returns
+ * <out>. Any thread.
+ */
+const char *ocu_errno_text(int error, char out[static OCU_ERRNO_BYTES]);
 
 /* Returns the monotonic clock in milliseconds. Any thread. */
 int64_t ocu_now_ms(void);

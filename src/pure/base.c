@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* base.c - status texts, the one-line failure and the two clocks. Logs nothing itself. */
+/* With _GNU_SOURCE glibc has a strerror_r() of its own, that returns text. The one of POSIX is the
+ * same in every C library.
+ */
+#undef _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L
+
 #include "ocu/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -36,6 +43,16 @@ enum ocu_status ocu_fail(struct ocu_err *err, enum ocu_status st, const char *fm
 	err->code = st;
 	memcpy(err->msg, msg, sizeof(msg));
 	return st;
+}
+
+const char *ocu_errno_text(int error, char out[static OCU_ERRNO_BYTES])
+{
+	int rc = strerror_r(error, out, OCU_ERRNO_BYTES);
+
+	/* Some C libraries leave nothing behind for a number that they do not know. */
+	if (rc != 0 && rc != ERANGE)
+		snprintf(out, OCU_ERRNO_BYTES, "error %d", error);
+	return out;
 }
 
 int64_t ocu_now_ms(void)

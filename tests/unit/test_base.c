@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_base.c - status texts, reasons that are safe in a log, and the clocks. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,6 +92,32 @@ static void a_reason_can_hold_the_one_before(void **state)
 	assert_string_equal(err.msg, "outer: inner");
 }
 
+static void an_errno_has_its_text(void **state)
+{
+	static const struct {
+		int error;
+		const char *want;
+	} rows[] = {
+		{ ENOENT, "No such file or directory" },
+		{ ECONNREFUSED, "Connection refused" },
+		{ EMFILE, "Too many open files" },
+		/* what each C library has its own text for */
+		{ 99999, "" },
+		{ -1, "" },
+	};
+	char out[OCU_ERRNO_BYTES];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(out, 'x', sizeof(out));
+		assert_ptr_equal(ocu_errno_text(rows[i].error, out), out);
+		assert_non_null(memchr(out, '\0', sizeof(out)));
+		if (!out[0] || !strstr(out, rows[i].want))
+			fail_msg("%d: %s", rows[i].error, out);
+	}
+}
+
 static void clocks_agree_with_the_system(void **state)
 {
 	struct timespec before, after;
@@ -117,6 +144,7 @@ int main(void)
 		cmocka_unit_test(a_reason_is_safe_in_a_log),
 		cmocka_unit_test(a_long_reason_is_cut),
 		cmocka_unit_test(a_reason_can_hold_the_one_before),
+		cmocka_unit_test(an_errno_has_its_text),
 		cmocka_unit_test(clocks_agree_with_the_system),
 	};
 
