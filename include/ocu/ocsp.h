@@ -57,7 +57,10 @@ OCU_MUST enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 
  * section 5), after thisUpdate, and more than OCU_OCSP_SKEW_S away. Several single responses for
  * the certificate: one that is malformed spoils all, else the newest of those whose times are good
  * counts, of equally new ones the worst. <now> is the only clock, also for the signer.
- * Errors: OCU_OCSP with the reason, OCU_NOMEM.
+ * Errors: OCU_TRY_LATER, OCU_BAD_REQUEST, OCU_INTERNAL (the responder says so instead of an answer),
+ * OCU_OTHER_CERT (it says unauthorized, sigRequired or status unknown, or nothing of <cert>),
+ * OCU_ENDED (nextUpdate has passed or is OCU_OCSP_SKEW_S away or less), OCU_OCSP (all the rest),
+ * each with the reason; OCU_NOMEM.
  * Whether it is older than a held one is asked by the caller, who holds it.
  * Leaves the OpenSSL error queue empty. Any thread.
  */

@@ -83,6 +83,12 @@ static enum log_status log_status_of(enum ocu_status st)
 	case OCU_TYPE:
 		return LOG_ST_TYPE;
 	case OCU_OCSP:
+	case OCU_TRY_LATER:
+	case OCU_BAD_REQUEST:
+	case OCU_INTERNAL:
+	case OCU_OTHER_CERT:
+	case OCU_ENDED:
+	case OCU_OLDER:
 		return LOG_ST_CHECK;
 	default:
 		return LOG_ST_HTTP;

@@ -201,18 +201,24 @@ static const char *show_time(char out[static OCU_OCSP_TIME_BYTES], int64_t t)
 	return out;
 }
 
+/* What a responder says instead of an answer (RFC 6960 4.2.1), and whom it concerns. */
 static enum ocu_status fail_answer(struct ocu_err *err, int status)
 {
-	static const char *const names[] = {
-		NULL, "malformedRequest", "internalError", "tryLater", NULL, "sigRequired",
-		"unauthorized",
+	static const struct {
+		const char *name;
+		enum ocu_status st;
+	} answers[] = {
+		[OCSP_RESPONSE_STATUS_MALFORMEDREQUEST] = { "malformedRequest", OCU_BAD_REQUEST },
+		[OCSP_RESPONSE_STATUS_INTERNALERROR] = { "internalError", OCU_INTERNAL },
+		[OCSP_RESPONSE_STATUS_TRYLATER] = { "tryLater", OCU_TRY_LATER },
+		[OCSP_RESPONSE_STATUS_SIGREQUIRED] = { "sigRequired", OCU_OTHER_CERT },
+		[OCSP_RESPONSE_STATUS_UNAUTHORIZED] = { "unauthorized", OCU_OTHER_CERT },
 	};
-	const char *name = NULL;
+	size_t i = (size_t)status;
 
-	if (status >= 0 && (size_t)status < sizeof(names) / sizeof(names[0]))
-		name = names[status];
-	return ocu_fail(err, OCU_OCSP, "responder says %s (%d)",
-			name ? name : "an undefined status", status);
+	if (i >= sizeof(answers) / sizeof(answers[0]) || !answers[i].name)
+		return ocu_fail(err, OCU_OCSP, "responder says an undefined status (%d)", status);
+	return ocu_fail(err, answers[i].st, "responder says %s (%d)", answers[i].name, status);
 }
 
 /* Whether <bs> written out as a successful response is again what was read. BER would reach clients
@@ -460,6 +466,9 @@ static enum ocu_status read_single(struct single *out, OCSP_SINGLERESP *s, struc
 	out->status = OCSP_single_get0_status(s, NULL, &revoked, &begin, &end);
 	if (!begin || !read_time(&o->this_update, begin))
 		return ocu_fail(err, OCU_OCSP, "thisUpdate is malformed");
+	/* Who knows nothing of a certificate often says no time either. */
+	if (!end && out->status == V_OCSP_CERTSTATUS_UNKNOWN)
+		return ocu_fail(err, OCU_OTHER_CERT, "status unknown");
 	if (!end)
 		return ocu_fail(err, OCU_OCSP, "nextUpdate is missing");
 	if (!read_time(&o->next_update, end))
@@ -484,9 +493,9 @@ static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct
 	if (o->this_update - OCU_OCSP_SKEW_S > now)
 		return ocu_fail(err, OCU_OCSP, "not yet valid: thisUpdate is %s", begin);
 	if (o->next_update <= now)
-		return ocu_fail(err, OCU_OCSP, "no longer valid: nextUpdate was %s", shown);
+		return ocu_fail(err, OCU_ENDED, "no longer valid: nextUpdate was %s", shown);
 	if (o->next_update - OCU_OCSP_SKEW_S <= now)
-		return ocu_fail(err, OCU_OCSP, "valid for less than %d s: nextUpdate is %s, %d s "
+		return ocu_fail(err, OCU_ENDED, "valid for less than %d s: nextUpdate is %s, %d s "
 				"away", OCU_OCSP_SKEW_S + 1, shown, (int)(o->next_update - now));
 	return OCU_OK;
 }
@@ -509,7 +518,7 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 	bool is;
 	int i;
 
-	ret = ocu_fail(err, OCU_OCSP, "response is for another certificate");
+	ret = ocu_fail(err, OCU_OTHER_CERT, "response is for another certificate");
 	for (i = 0; i < OCSP_resp_count(bs); i++) {
 		s = OCSP_resp_get0(bs, i);
 		why = is_for(&is, s, cert, issuer, err);
@@ -521,9 +530,10 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 		if (why != OCU_OK)
 			return why;
 		why = now ? check_times(&one.o, *now, best.status < 0 ? err : NULL) : OCU_OK;
+		if (best.status < 0)
+			ret = why;
 		if (why != OCU_OK)
 			continue;
-		ret = OCU_OK;
 		if (best.status < 0 || one.o.this_update > best.o.this_update
 		    || (one.o.this_update == best.o.this_update
 			&& badness(one.status) > badness(best.status)))
@@ -532,7 +542,7 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 	if (ret != OCU_OK)
 		return ret;
 	if (badness(best.status) == 1)
-		return ocu_fail(err, OCU_OCSP, "status unknown");
+		return ocu_fail(err, OCU_OTHER_CERT, "status unknown");
 	*out = best.o;
 	return OCU_OK;
 }

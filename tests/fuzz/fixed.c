@@ -6,6 +6,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ocsp.h>
 #include <openssl/param_build.h>
@@ -331,6 +332,32 @@ static void check_accepted(const uint8_t *der, size_t n, X509 *cert, const struc
 	OCSP_RESPONSE_free(resp);
 }
 
+/* Whether a refusal says whom it concerns as the bytes themselves say it. */
+static bool is_status_right(enum ocu_status st, const uint8_t *der, size_t n)
+{
+	const unsigned char *p = der;
+	OCSP_RESPONSE *resp = n ? d2i_OCSP_RESPONSE(NULL, &p, (long)n) : NULL;
+	int says = resp && p == der + n ? OCSP_response_status(resp) : -1;
+
+	OCSP_RESPONSE_free(resp);
+	ERR_clear_error();
+	switch (n > OCU_OCSP_MAX_BYTES ? -1 : says) {
+	case OCSP_RESPONSE_STATUS_SUCCESSFUL:
+		return st == OCU_OCSP || st == OCU_OTHER_CERT || st == OCU_ENDED;
+	case OCSP_RESPONSE_STATUS_MALFORMEDREQUEST:
+		return st == OCU_BAD_REQUEST;
+	case OCSP_RESPONSE_STATUS_INTERNALERROR:
+		return st == OCU_INTERNAL;
+	case OCSP_RESPONSE_STATUS_TRYLATER:
+		return st == OCU_TRY_LATER;
+	case OCSP_RESPONSE_STATUS_SIGREQUIRED:
+	case OCSP_RESPONSE_STATUS_UNAUTHORIZED:
+		return st == OCU_OTHER_CERT;
+	default:
+		return st == OCU_OCSP;
+	}
+}
+
 bool fixed_check(const uint8_t *der, size_t n, X509 *cert)
 {
 	const struct ocu_ocsp untouched = { -1, -2, -3, false };
@@ -341,8 +368,8 @@ bool fixed_check(const uint8_t *der, size_t n, X509 *cert)
 
 	peek = ocu_ocsp_peek(&peeked, der, n, cert, f->issuer, &err);
 	fuzz_must(fuzz_is_clean(err.msg), "reason");
-	fuzz_must(peek == OCU_OK || (peek == OCU_OCSP && err.code == peek && err.msg[0]),
-		  "peek without a reason");
+	fuzz_must(peek == OCU_OK || (err.code == peek && err.msg[0] && peek != OCU_ENDED &&
+				     is_status_right(peek, der, n)), "reason of peek");
 	st = ocu_ocsp_verify(&o, der, n, cert, f->issuer, FIXED_NOW, &err);
 	fuzz_must(fuzz_is_clean(err.msg), "reason");
 	if (st == OCU_OK) {
@@ -352,7 +379,7 @@ bool fixed_check(const uint8_t *der, size_t n, X509 *cert)
 		fuzz_must(peek == OCU_OK || strstr(err.msg, "unknown"), "peek refuses it");
 		return true;
 	}
-	fuzz_must(st == OCU_OCSP && err.code == st && err.msg[0], "refused without a reason");
+	fuzz_must(err.code == st && err.msg[0] && is_status_right(st, der, n), "reason to refuse");
 	fuzz_must(o.this_update == untouched.this_update &&
 		  o.next_update == untouched.next_update &&
 		  o.revoked_at == untouched.revoked_at && !o.revoked, "refused and filled in");

@@ -445,121 +445,141 @@ static void refused(void **state)
 		const char *what;
 		struct spec spec;
 		const char *why;
+		enum ocu_status want;
 	} rows[] = {
 		/* who signed */
 		{ "another key under the issuer's name", { .s = { ONE }, .signer = EVIL_CA },
-		  "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
 		{ "the same, not embedded",
 		  { .s = { ONE }, .signer = EVIL_CA, .flags = OCSP_NOCERTS },
-		  "signature does not verify" },
+		  "signature does not verify", OCU_OCSP },
 		{ "the issuer's former key", { .s = { ONE }, .signer = OLD_CA },
-		  "no OCSP signing usage" },
-		{ "the root", { .s = { ONE }, .signer = ROOT }, "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
+		{ "the root", { .s = { ONE }, .signer = ROOT }, "no OCSP signing usage", OCU_OCSP },
 		{ "another CA of the root", { .s = { ONE }, .signer = OTHER_CA },
-		  "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
 		{ "the same, named by key",
 		  { .s = { ONE }, .signer = OTHER_CA, .flags = OCSP_RESPID_KEY },
-		  "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
 		{ "a stranger, not embedded",
 		  { .s = { ONE }, .signer = OTHER_CA, .flags = OCSP_NOCERTS },
-		  "signer is neither the issuer nor in the response: /CN=other ca" },
+		  "signer is neither the issuer nor in the response: /CN=other ca", OCU_OCSP },
 		{ "a stranger by key, not embedded",
 		  { .s = { ONE }, .signer = OTHER_CA, .flags = OCSP_NOCERTS | OCSP_RESPID_KEY },
-		  "nor in the response" },
+		  "nor in the response", OCU_OCSP },
 		{ "a delegate, not embedded",
 		  { .s = { ONE }, .signer = DELEGATE, .flags = OCSP_NOCERTS },
-		  "nor in the response" },
+		  "nor in the response", OCU_OCSP },
 		{ "a delegate without the usage", { .s = { ONE }, .signer = NO_USAGE },
-		  "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
 		{ "a delegate for TLS", { .s = { ONE }, .signer = OTHER_USAGE },
-		  "no OCSP signing usage" },
+		  "no OCSP signing usage", OCU_OCSP },
 		{ "a delegate for anything", { .s = { ONE }, .signer = ANY_USAGE },
-		  "no OCSP signing usage" },
-		{ "an expired delegate", { .s = { ONE }, .signer = EXPIRED }, "expired" },
-		{ "a future delegate", { .s = { ONE }, .signer = EARLY }, "not yet valid" },
+		  "no OCSP signing usage", OCU_OCSP },
+		{ "an expired delegate", { .s = { ONE }, .signer = EXPIRED }, "expired", OCU_OCSP },
+		{ "a future delegate", { .s = { ONE }, .signer = EARLY }, "not yet valid",
+		  OCU_OCSP },
 		{ "a delegate nobody understands", { .s = { ONE }, .signer = CRITICAL },
-		  "critical extension" },
+		  "critical extension", OCU_OCSP },
 		{ "a delegate of the root", { .s = { ONE }, .signer = BY_ROOT,
 					      .embedded = { ROOT } },
-		  "issued by another one" },
+		  "issued by another one", OCU_OCSP },
 		{ "a delegate of another CA",
 		  { .s = { ONE }, .signer = BY_OTHER, .embedded = { OTHER_CA, ROOT } },
-		  "issued by another one" },
+		  "issued by another one", OCU_OCSP },
 		{ "a delegate's delegate",
 		  { .s = { ONE }, .signer = BY_DELEGATE, .embedded = { DELEGATE } },
-		  "signature does not verify" },
+		  "signature does not verify", OCU_OCSP },
 		{ "a delegate's delegate alone",
 		  { .s = { ONE }, .signer = BY_DELEGATE, .flags = OCSP_RESPID_KEY,
-		    .embedded = { DELEGATE } }, "issued by another one" },
+		    .embedded = { DELEGATE } }, "issued by another one", OCU_OCSP },
 		{ "a forged delegate", { .s = { ONE }, .signer = FORGED, .embedded = { CA } },
-		  "signature failure" },
+		  "signature failure", OCU_OCSP },
 		{ "the certificate itself", { .s = { ONE }, .signer = LEAF },
-		  "certificate itself" },
+		  "certificate itself", OCU_OCSP },
 		{ "the certificate itself, by key",
 		  { .s = { ONE }, .signer = LEAF, .flags = OCSP_RESPID_KEY },
-		  "certificate itself" },
+		  "certificate itself", OCU_OCSP },
 		{ "the certificate's key", { .s = { ONE }, .signer = LEAF_SIGNER },
-		  "certificate itself" },
-		{ "another leaf", { .s = { ONE }, .signer = OTHER_LEAF }, "no OCSP signing usage" },
+		  "certificate itself", OCU_OCSP },
+		{ "another leaf", { .s = { ONE }, .signer = OTHER_LEAF }, "no OCSP signing usage",
+		  OCU_OCSP },
 		{ "too many namesakes",
 		  { .s = { ONE }, .signer = DELEGATE, .flags = OCSP_NOCERTS,
 		    .embedded = { NO_USAGE, NO_USAGE, NO_USAGE, NO_USAGE, NO_USAGE, NO_USAGE,
 				  NO_USAGE,
-				  NO_USAGE, DELEGATE } }, "more than 8 certificates" },
+				  NO_USAGE, DELEGATE } }, "more than 8 certificates", OCU_OCSP },
 		/* for whom */
 		{ "no single response", { SIGNED({ .about = NOBODY }) },
-		  "for another certificate" },
+		  "for another certificate", OCU_OTHER_CERT },
 		{ "another serial number", { SIGNED({ .about = OTHER_LEAF }) },
-		  "for another certificate" },
+		  "for another certificate", OCU_OTHER_CERT },
 		{ "the same one of another issuer", { SIGNED({ .about = TWIN }) },
-		  "for another certificate" },
+		  "for another certificate", OCU_OTHER_CERT },
 		{ "the same in SHA-256", { SIGNED({ .about = TWIN, .md = EVP_sha256 }) },
-		  "for another certificate" },
+		  "for another certificate", OCU_OTHER_CERT },
 		{ "the other issuer's own answer",
-		  { .s = { { .about = TWIN } }, .signer = OTHER_CA }, "no OCSP signing usage" },
+		  { .s = { { .about = TWIN } }, .signer = OTHER_CA }, "no OCSP signing usage",
+		  OCU_OCSP },
 		{ "an unknown digest",
 		  { SIGNED({ .about = LEAF, .md = EVP_md5 }),
 		    .patch_from = "\x2a\x86\x48\x86\xf7\x0d\x02\x05",
 		    .patch_to = "\x2a\x86\x48\x86\xf7\x0d\x02\x7f", .patch_len = 8 },
-		  "for another certificate" },
+		  "for another certificate", OCU_OTHER_CERT },
 		/* what it says */
 		{ "unknown", { SIGNED({ .about = LEAF, .status = UNKNOWN }) },
-		  "status unknown" },
+		  "status unknown", OCU_OTHER_CERT },
 		{ "unknown at the time of good",
-		  { SIGNED(ONE, { .about = LEAF, .status = UNKNOWN }) }, "status unknown" },
+		  { SIGNED(ONE, { .about = LEAF, .status = UNKNOWN }) }, "status unknown",
+		  OCU_OTHER_CERT },
 		{ "unknown since",
 		  { SIGNED({ .about = LEAF, .from = -60, .status = UNKNOWN }, ONE) },
-		  "status unknown" },
-		{ "a critical extension", { SIGNED(ONE), .critical = true }, "critical extension" },
+		  "status unknown", OCU_OTHER_CERT },
+		{ "a critical extension", { SIGNED(ONE), .critical = true }, "critical extension",
+		  OCU_OCSP },
 		{ "a critical extension of the single one",
-		  { SIGNED({ .about = LEAF, .critical = true }) }, "critical extension" },
+		  { SIGNED({ .about = LEAF, .critical = true }) }, "critical extension", OCU_OCSP },
 		{ "a critical extension of a newer one",
 		  { SIGNED(ONE, { .about = LEAF, .from = -60, .status = REVOKED,
 				  .critical = true }) },
-		  "critical extension" },
+		  "critical extension", OCU_OCSP },
 		{ "a malformed one beside a good one",
 		  { SIGNED(ONE, { .about = LEAF, .status = REVOKED, .revoked_text = "?" }) },
-		  "revocationTime is malformed" },
+		  "revocationTime is malformed", OCU_OCSP },
 		{ "an endless one beside a good one",
-		  { SIGNED(ONE, { .about = LEAF, .no_until = true }) }, "nextUpdate is missing" },
+		  { SIGNED(ONE, { .about = LEAF, .no_until = true }) }, "nextUpdate is missing",
+		  OCU_OCSP },
 		/* when */
 		{ "no nextUpdate", { SIGNED({ .about = LEAF, .no_until = true }) },
-		  "nextUpdate is missing" },
+		  "nextUpdate is missing", OCU_OCSP },
 		{ "expired now", { SIGNED({ .about = LEAF, .from = -DAY, .until = -1 }) },
-		  "no longer valid: nextUpdate was 2027-01-15T07:59:59Z" },
+		  "no longer valid: nextUpdate was 2027-01-15T07:59:59Z", OCU_ENDED },
 		{ "300 s left", { SIGNED({ .about = LEAF, .until = 300 }) },
-		  "valid for less than 301 s: nextUpdate is 2027-01-15T08:05:00Z, 300 s away" },
-		{ "1 s left", { SIGNED({ .about = LEAF, .until = 1 }) }, "1 s away" },
+		  "valid for less than 301 s: nextUpdate is 2027-01-15T08:05:00Z, 300 s away",
+		  OCU_ENDED },
+		{ "1 s left", { SIGNED({ .about = LEAF, .until = 1 }) }, "1 s away",
+		  OCU_ENDED },
 		{ "301 s ahead", { SIGNED({ .about = LEAF, .from = 301 }) },
-		  "not yet valid: thisUpdate is 2027-01-15T08:05:01Z" },
+		  "not yet valid: thisUpdate is 2027-01-15T08:05:01Z", OCU_OCSP },
 		{ "reversed", { SIGNED({ .about = LEAF, .from = 200, .until = 100 }) },
-		  "nextUpdate 2027-01-15T08:01:40Z is not after thisUpdate 2027-01-15T08:03:20Z" },
+		  "nextUpdate 2027-01-15T08:01:40Z is not after thisUpdate 2027-01-15T08:03:20Z",
+		  OCU_OCSP },
 		{ "no life", { SIGNED({ .about = LEAF, .from = DAY, .until = DAY }) },
-		  "is not after" },
+		  "is not after", OCU_OCSP },
 		{ "two, both expired",
 		  { SIGNED({ .about = LEAF, .until = -2 }, { .about = LEAF, .until = -1 }) },
-		  "no longer valid" },
+		  "no longer valid", OCU_ENDED },
+		{ "one not yet valid, one expired",
+		  { SIGNED({ .about = LEAF, .from = HOUR }, { .about = LEAF, .until = -1 }) },
+		  "no longer valid", OCU_ENDED },
+		{ "one expired, one not yet valid",
+		  { SIGNED({ .about = LEAF, .until = -1 }, { .about = LEAF, .from = HOUR }) },
+		  "not yet valid", OCU_OCSP },
+		{ "unknown without a nextUpdate",
+		  { SIGNED({ .about = LEAF, .status = UNKNOWN, .no_until = true }) },
+		  "status unknown", OCU_OTHER_CERT },
 	};
+	enum ocu_status got;
 	struct ocu_ocsp out;
 	struct ocu_err err;
 	unsigned char *der;
@@ -569,12 +589,13 @@ static void refused(void **state)
 	for (i = 0; i < COUNT(rows); i++) {
 		der = make(&rows[i].spec, &n);
 		err.msg[0] = '\0';
-		if (verify(&out, der, n, NOW, &err) != OCU_OCSP)
-			fail_msg("%s: accepted", rows[i].what);
-		assert_int_equal(err.code, OCU_OCSP);
+		got = verify(&out, der, n, NOW, &err);
+		if (got != rows[i].want)
+			fail_msg("%s: %s", rows[i].what, ocu_text(got));
+		assert_int_equal(err.code, rows[i].want);
 		if (!strstr(err.msg, rows[i].why))
 			fail_msg("%s: %s", rows[i].what, err.msg);
-		assert_int_equal(verify(&out, der, n, NOW, NULL), OCU_OCSP);
+		assert_int_equal(verify(&out, der, n, NOW, NULL), rows[i].want);
 		OPENSSL_free(der);
 	}
 }
@@ -708,15 +729,15 @@ static void far_times(void **state)
 		assert_int_equal(ocu_ocsp_peek(&out, der, n, certs[LEAF], certs[CA], &err), OCU_OK);
 		assert_int_equal(out.this_update, rows[i].this_update);
 		assert_int_equal(out.next_update, rows[i].next_update);
-		assert_int_equal(verify(&out, der, n, last + 1, &err), OCU_OCSP);
-		assert_int_equal(verify(&out, der, n, rows[i].next_update, &err), OCU_OCSP);
+		assert_int_equal(verify(&out, der, n, last + 1, &err), OCU_ENDED);
+		assert_int_equal(verify(&out, der, n, rows[i].next_update, &err), OCU_ENDED);
 		assert_int_equal(verify(&out, der, n, first - 1, &err), OCU_OCSP);
-		assert_int_equal(verify(&out, der, n, INT64_C(1) << 50, &err), OCU_OCSP);
+		assert_int_equal(verify(&out, der, n, INT64_C(1) << 50, &err), OCU_ENDED);
 		assert_int_equal(verify(&out, der, n, -(INT64_C(1) << 50), &err), OCU_OCSP);
 		assert_int_equal(verify(&out, der, n, last, &err), OCU_OK);
 		assert_int_equal(out.next_update, rows[i].next_update);
 		assert_int_equal(verify(&out, der, n, first, &err),
-				 first <= last ? OCU_OK : OCU_OCSP);
+				 first <= last ? OCU_OK : OCU_ENDED);
 		OPENSSL_free(der);
 	}
 }
@@ -755,16 +776,17 @@ static void error_responses(void **state)
 	static const struct {
 		int status;
 		const char *why;
+		enum ocu_status want;
 	} rows[] = {
-		{ 1, "responder says malformedRequest (1)" },
-		{ 2, "responder says internalError (2)" },
-		{ 3, "responder says tryLater (3)" },
-		{ 4, "responder says an undefined status (4)" },
-		{ 5, "responder says sigRequired (5)" },
-		{ 6, "responder says unauthorized (6)" },
-		{ 7, "responder says an undefined status (7)" },
-		{ 127, "responder says an undefined status (127)" },
-		{ 0, "not a basic response" },
+		{ 1, "responder says malformedRequest (1)", OCU_BAD_REQUEST },
+		{ 2, "responder says internalError (2)", OCU_INTERNAL },
+		{ 3, "responder says tryLater (3)", OCU_TRY_LATER },
+		{ 4, "responder says an undefined status (4)", OCU_OCSP },
+		{ 5, "responder says sigRequired (5)", OCU_OTHER_CERT },
+		{ 6, "responder says unauthorized (6)", OCU_OTHER_CERT },
+		{ 7, "responder says an undefined status (7)", OCU_OCSP },
+		{ 127, "responder says an undefined status (127)", OCU_OCSP },
+		{ 0, "not a basic response", OCU_OCSP },
 	};
 	struct ocu_ocsp out;
 	struct ocu_err err;
@@ -774,12 +796,12 @@ static void error_responses(void **state)
 	for (i = 0; i < COUNT(rows); i++) {
 		const uint8_t der[] = { 0x30, 3, 0x0a, 1, (uint8_t)rows[i].status };
 
-		assert_int_equal(verify(&out, der, sizeof(der), NOW, &err), OCU_OCSP);
+		assert_int_equal(verify(&out, der, sizeof(der), NOW, &err), rows[i].want);
 		if (!strstr(err.msg, rows[i].why))
 			fail_msg("%d: %s", rows[i].status, err.msg);
 		assert_int_equal(ocu_ocsp_peek(&out, der, sizeof(der), certs[LEAF], certs[CA],
 					       &err),
-				 OCU_OCSP);
+				 rows[i].want);
 	}
 }
 
@@ -886,7 +908,7 @@ static void every_bit_counts(void **state)
 			assert_int_equal(verify(&out, der, j, NOW, NULL), OCU_OCSP);
 		for (j = 0; j < n * 8; j++) {
 			der[j / 8] ^= (unsigned char)(1 << j % 8);
-			if (verify(&out, der, n, NOW, NULL) != OCU_OCSP)
+			if (verify(&out, der, n, NOW, NULL) == OCU_OK)
 				fail_msg("response %zu is accepted with bit %zu of byte %zu turned",
 					 i,
 					 j % 8, j / 8);
@@ -912,7 +934,7 @@ static void every_bit_of_the_algorithm_counts(void **state)
 	assert_non_null(at);
 	for (i = 0; i < sizeof(oid) * 8; i++) {
 		at[i / 8] ^= (unsigned char)(1 << i % 8);
-		if (verify(&out, der, n, NOW, NULL) != OCU_OCSP)
+		if (verify(&out, der, n, NOW, NULL) == OCU_OK)
 			fail_msg("accepted with bit %zu of byte %zu turned", i % 8, i / 8);
 		at[i / 8] ^= (unsigned char)(1 << i % 8);
 	}
@@ -936,9 +958,9 @@ static void peek(void **state)
 		{ "by nobody", { .s = { ONE }, .signer = ROOT, .flags = OCSP_NOCERTS }, OCU_OK,
 		  NULL },
 		{ "revoked", { SIGNED({ .about = LEAF, .status = REVOKED }) }, OCU_OK, NULL },
-		{ "unknown", { SIGNED({ .about = LEAF, .status = UNKNOWN }) }, OCU_OCSP,
+		{ "unknown", { SIGNED({ .about = LEAF, .status = UNKNOWN }) }, OCU_OTHER_CERT,
 		  "unknown" },
-		{ "another's", { SIGNED({ .about = OTHER_LEAF }) }, OCU_OCSP,
+		{ "another's", { SIGNED({ .about = OTHER_LEAF }) }, OCU_OTHER_CERT,
 		  "another certificate" },
 		{ "no nextUpdate", { SIGNED({ .about = LEAF, .no_until = true }) }, OCU_OCSP,
 		  "nextUpdate is missing" },
