@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop.h - the loop thread: start it, hand it work, stop it. The only file that runs a libev loop.
- * Knows nothing of what the work is.
+/* loop.h - the loop thread: start it, hand it work, stop it; and the timers of all that runs on it.
+ * The only file that runs a libev loop. Knows nothing of what the work is.
  */
 #ifndef OCU_LOOP_H
 #define OCU_LOOP_H
@@ -19,11 +19,17 @@ struct ocu_msg {
 	void (*run)(struct ocu_msg *m);
 };
 
+/* Remembers the CPUs that the calling thread may run on as those of the process, for all threads
+ * that are started later; without it they run where their starter runs. To be called once by the
+ * host, on its first thread and before it binds that one to a CPU. Not while a loop thread starts.
+ */
+void ocu_loop_cpus(void);
+
 /* Makes a loop without a thread; *out is NULL on error. Any thread. */
 OCU_MUST enum ocu_status ocu_loop_new(struct ocu_loop **out, struct ocu_err *err);
 
-/* Starts the thread. It blocks every signal, is named "ocu-loop", may run on every CPU of the
- * process whatever the caller is bound to, and has a lower scheduling priority (nice 10). <init> is
+/* Starts the thread. It blocks every signal, is named "ocu-loop", may run on every CPU that
+ * ocu_loop_cpus() has seen, whatever the caller is bound to, and has a lower scheduling priority (nice 10). <init> is
  * the first, <fini> the last thing that runs on it, with <arg>; each may be NULL. No message is
  * lost: those that were posted before ocu_loop_stop() run before <fini>. Errors: OCU_IO, OCU_NOMEM.
  */
@@ -45,5 +51,23 @@ void ocu_loop_free(struct ocu_loop *l);
 
 /* Returns libev's loop for watchers. Loop thread only (or before it was started). */
 struct ev_loop *ocu_loop_ev(struct ocu_loop *l);
+
+/* One-shot timers with a lower libev priority than sockets: after a stall of the loop, what has
+ * come is read before the deadline that has passed meanwhile is judged. Everything on the loop uses
+ * these and no other. Loop thread only.
+ */
+typedef void ocu_loop_timer_cb(struct ev_loop *ev, ev_timer *w, int revents);
+
+/* Makes <w> a timer that calls <cb>, with <data> in w->data. It does not run yet. */
+void ocu_loop_timer_init(ev_timer *w, ocu_loop_timer_cb *cb, void *data);
+
+/* Lets <w> (keeps it until it was stopped or has fired) fire once, <ms> milliseconds from the
+ * actual time on, at once if that is not positive; never from inside of this call. One that runs
+ * already begins anew.
+ */
+void ocu_loop_timer_start(struct ev_loop *ev, ev_timer *w, int64_t ms);
+
+/* Stops <w>, also if it is due already; does nothing if it does not run. */
+void ocu_loop_timer_stop(struct ev_loop *ev, ev_timer *w);
 
 #endif

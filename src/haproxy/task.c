@@ -927,3 +927,6 @@ static void register_build_options(void)
 	hap_register_build_opts(text, 1);
 }
 INITCALL0(STG_REGISTER, register_build_options);
+
+/* Before HAProxy binds its threads: their CPUs are not those of the process then. */
+INITCALL0(STG_REGISTER, ocu_loop_cpus);

@@ -30,15 +30,13 @@ struct ocu_loop {
 	void *arg;
 };
 
-/* The CPUs that the process was started with. Asked before main(), since HAProxy binds its threads
- * one by one and the starting thread's own set says nothing of the process any more.
- */
-static cpu_set_t boot_cpus;
-static bool boot_cpus_known;
+/* What ocu_loop_cpus() has seen. */
+static cpu_set_t process_cpus;
+static bool process_cpus_known;
 
-__attribute__((constructor)) static void boot_cpus_read(void)
+void ocu_loop_cpus(void)
 {
-	boot_cpus_known = sched_getaffinity(0, sizeof(boot_cpus), &boot_cpus) == 0;
+	process_cpus_known = sched_getaffinity(0, sizeof(process_cpus), &process_cpus) == 0;
 }
 
 static void run_posted(struct ocu_loop *l)
@@ -74,8 +72,8 @@ static void wake_cb(struct ev_loop *ev, ev_async *w, int revents)
 static void thread_settle(void)
 {
 	(void)pthread_setname_np(pthread_self(), "ocu-loop");
-	if (boot_cpus_known)
-		(void)pthread_setaffinity_np(pthread_self(), sizeof(boot_cpus), &boot_cpus);
+	if (process_cpus_known)
+		(void)sched_setaffinity(0, sizeof(process_cpus), &process_cpus);
 	/* On Linux the calling thread's own value. Never raised, were it lower already. */
 	if (getpriority(PRIO_PROCESS, 0) < OCU_LOOP_NICE)
 		(void)setpriority(PRIO_PROCESS, 0, OCU_LOOP_NICE);
@@ -120,7 +118,7 @@ enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
 			       void (*fini)(void *arg), void *arg, struct ocu_err *err)
 {
 	sigset_t all, old;
-	char text[64];
+	char text[OCU_ERRNO_BYTES];
 	int rc;
 
 	if (l->running)
@@ -137,7 +135,7 @@ enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
 	if (rc)
 		return ocu_fail(err, rc == ENOMEM ? OCU_NOMEM : OCU_IO,
 				"the loop thread cannot be started: %s",
-				strerror_r(rc, text, sizeof(text)));
+				ocu_errno_text(rc, text));
 	l->running = true;
 	return OCU_OK;
 }
@@ -176,4 +174,25 @@ void ocu_loop_free(struct ocu_loop *l)
 struct ev_loop *ocu_loop_ev(struct ocu_loop *l)
 {
 	return l->ev;
+}
+
+void ocu_loop_timer_init(ev_timer *w, ocu_loop_timer_cb *cb, void *data)
+{
+	ev_init(w, cb);
+	ev_set_priority(w, EV_MINPRI);
+	w->data = data;
+}
+
+void ocu_loop_timer_start(struct ev_loop *ev, ev_timer *w, int64_t ms)
+{
+	ev_timer_stop(ev, w);
+	/* The loop's idea of now is as old as the last time that it waited. */
+	ev_now_update(ev);
+	ev_timer_set(w, ms > 0 ? (double)ms / 1e3 : 0., 0.);
+	ev_timer_start(ev, w);
+}
+
+void ocu_loop_timer_stop(struct ev_loop *ev, ev_timer *w)
+{
+	ev_timer_stop(ev, w);
 }

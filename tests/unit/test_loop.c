@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "ocu/loop.h"
 
@@ -251,6 +254,101 @@ static void runs_watchers(void **state)
 	sem_destroy(&t.done);
 }
 
+/* ---- timers and sockets ---- */
+
+#define STALL_MS 30
+
+/* A socket and a timer that both want attention when the loop comes back from a stall. */
+struct stalled {
+	ev_io io;
+	ev_timer timer, stall;
+	int fd;           /* the other end */
+	char order[8];    /* who was called: 's', 't' */
+	size_t n;
+};
+
+static void stalled_io_cb(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct stalled *k = w->data;
+
+	(void)revents;
+	k->order[k->n++] = 's';
+	ev_io_stop(ev, w);
+}
+
+static void stalled_timer_cb(struct ev_loop *ev, ev_timer *w, int revents)
+{
+	struct stalled *k = w->data;
+
+	(void)ev;
+	(void)revents;
+	k->order[k->n++] = 't';
+}
+
+/* Keeps the loop busy until the timer is long due, and lets the socket become readable then. */
+static void stall_cb(struct ev_loop *ev, ev_timer *w, int revents)
+{
+	struct stalled *k = w->data;
+	int64_t until = ocu_now_ms() + STALL_MS;
+	struct pollfd none = { .fd = -1 };
+
+	(void)ev;
+	(void)revents;
+	while (ocu_now_ms() < until)
+		(void)poll(&none, 1, STALL_MS);
+	assert_int_equal(write(k->fd, "x", 1), 1);
+}
+
+static void sockets_before_timers(void **state)
+{
+	struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
+	struct stalled k = { .n = 0 };
+	int fds[2];
+
+	(void)state;
+	assert_non_null(ev);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	k.fd = fds[1];
+	ev_io_init(&k.io, stalled_io_cb, fds[0], EV_READ);
+	k.io.data = &k;
+	ev_io_start(ev, &k.io);
+	ocu_loop_timer_init(&k.timer, stalled_timer_cb, &k);
+	ocu_loop_timer_init(&k.stall, stall_cb, &k);
+	ocu_loop_timer_start(ev, &k.timer, STALL_MS / 2);
+	ocu_loop_timer_start(ev, &k.stall, 0);
+	while (k.n < 2)
+		ev_run(ev, EVRUN_ONCE);
+	assert_string_equal(k.order, "st");
+	close(fds[0]);
+	close(fds[1]);
+	ev_loop_destroy(ev);
+}
+
+static void timers_start_and_stop(void **state)
+{
+	struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
+	struct stalled k = { .n = 0 };
+
+	(void)state;
+	assert_non_null(ev);
+	ocu_loop_timer_init(&k.timer, stalled_timer_cb, &k);
+	ocu_loop_timer_init(&k.stall, stalled_timer_cb, &k);
+	ocu_loop_timer_stop(ev, &k.timer);
+	/* In the past is at once, but not from inside of the start. */
+	ocu_loop_timer_start(ev, &k.timer, -5);
+	assert_int_equal(k.n, 0);
+	ev_run(ev, 0);
+	assert_int_equal(k.n, 1);
+	/* Begun anew it fires once; and one that was stopped keeps nobody waiting. */
+	ocu_loop_timer_start(ev, &k.timer, 3600000);
+	ocu_loop_timer_start(ev, &k.timer, 1);
+	ocu_loop_timer_start(ev, &k.stall, 3600000);
+	ocu_loop_timer_stop(ev, &k.stall);
+	ev_run(ev, 0);
+	assert_int_equal(k.n, 2);
+	ev_loop_destroy(ev);
+}
+
 /* ---- what the thread is like ---- */
 
 struct look {
@@ -288,6 +386,7 @@ static void settled(void **state)
 	sem_init(&k.done, 0, 0);
 	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
 	pthread_sigmask(SIG_SETMASK, NULL, &mine);
+	ocu_loop_cpus();
 	/* Started by a thread that is bound to one CPU, as HAProxy binds its own. */
 	for (cpu = 0; !CPU_ISSET(cpu, &all); cpu++)
 		;
@@ -321,6 +420,8 @@ int main(void)
 		cmocka_unit_test(frees_itself),
 		cmocka_unit_test(start_and_stop),
 		cmocka_unit_test(runs_watchers),
+		cmocka_unit_test(sockets_before_timers),
+		cmocka_unit_test(timers_start_and_stop),
 		cmocka_unit_test(settled),
 	};
 
