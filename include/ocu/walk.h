@@ -23,11 +23,9 @@
 #define OCU_WALK_SHARE_MS 1000 /* a URI gets at least this much of the time that is left */
 #define OCU_WALK_STALE_MS 1800 /* DNS that keeps silent for so long: what worked last is tried */
 
-/* Descriptors that <n> fetches at the same time may use with <servers> nameservers, those of the
- * loop included.
- */
-#define OCU_WALK_FDS(n, servers)                                                                  \
-	((n) * OCU_HAPPY_RUNNING_MAX + OCU_POOL_MAX + OCU_DNS_FDS(servers) + 8)
+/* Descriptors that <n> fetches at the same time may use, those of the loop included. */
+#define OCU_WALK_FDS(n)                                                                           \
+	((n) * OCU_HAPPY_RUNNING_MAX + OCU_POOL_MAX + OCU_DNS_FDS + 8)
 
 /* What was learnt of the responder of one URI. */
 enum ocu_reach {

@@ -25,7 +25,6 @@
 #include "ocu/stream.h"
 
 #define NAMESERVERS_MAX_BYTES 4096
-#define NAMESERVERS_COUNTED 4 /* for the descriptors that they may take */
 
 struct settings settings = {
 	.timeout_ms = 10000,
@@ -455,7 +454,7 @@ static int conf_finish(void)
 		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "
 			   "'httpclient.ssl.ca-file'.\n",
 			   err.msg);
-	global.maxsock += OCU_WALK_FDS(settings.maxconn, NAMESERVERS_COUNTED);
+	global.maxsock += OCU_WALK_FDS(settings.maxconn);
 	return 0;
 }
 REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);

@@ -727,6 +727,7 @@ static void later_cb(struct ev_loop *loop, ev_timer *w, int revents)
 enum ocu_status ocu_walker_new(struct ocu_walker **out, struct ev_loop *loop,
 				const struct ocu_walk_conf *conf, struct ocu_err *err)
 {
+	struct ocu_dns_conf dns = { .nameservers = conf->nameservers, .limit_ms = conf->timeout_ms };
 	struct ocu_walker *fr = calloc(1, sizeof(*fr));
 	enum ocu_status st;
 
@@ -743,7 +744,7 @@ enum ocu_status ocu_walker_new(struct ocu_walker **out, struct ev_loop *loop,
 	if (ocu_pool_new(&fr->pool, loop) != OCU_OK || ocu_hosts_new(&fr->hosts) != OCU_OK)
 		st = ocu_fail(err, OCU_NOMEM, "fetcher: %s", ocu_text(OCU_NOMEM));
 	else
-		st = ocu_dns_new(&fr->dns, loop, conf->nameservers, err);
+		st = ocu_dns_new(&fr->dns, loop, &dns, err);
 	fr->conf.nameservers = NULL;
 	if (st != OCU_OK) {
 		ocu_walker_free(fr);

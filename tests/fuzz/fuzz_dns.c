@@ -23,6 +23,7 @@
 #define UDP_MAX 512      /* RFC 1035 section 2.3.4 */
 #define CONNS_MAX 4
 #define PATIENCE_S 20.
+#define LIMIT_MS 500      /* of a question that gets no answer */
 
 /* Flags of an input. */
 #define OWN_QUESTION 1   /* the question is the input's, too */
@@ -354,6 +355,7 @@ static void await(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	struct ocu_dns_conf conf = { .nameservers = server, .limit_ms = LIMIT_MS };
 	struct ask first[2], again[2];
 	struct ocu_dns *d;
 	size_t i;
@@ -363,7 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	flags = data[0];
 	input = data + 1;
 	input_n = n - 1;
-	fuzz_must(ocu_dns_new(&d, loop, server, NULL) == OCU_OK, "resolver");
+	fuzz_must(ocu_dns_new(&d, loop, &conf, NULL) == OCU_OK, "resolver");
 	ask(d, &first[0], OCU_IPV4);
 	ask(d, &first[1], OCU_IPV6);
 	await();

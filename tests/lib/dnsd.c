@@ -49,7 +49,7 @@ struct name {
 	char owner[NAME_BYTES];
 	struct family v4, v6;
 	uint32_t ttl;
-	bool truncate, garbage;
+	bool truncate, garbage, garbage_udp, drop_udp;
 };
 
 struct asked {
@@ -188,7 +188,11 @@ static bool word_read(struct name *e, char *word)
 		return name_read(e->cname, value);
 	if (!strncmp(word, "owner=", 6))
 		return name_read(e->owner, value);
-	if (word_is(word, "delay", &v4, &v6)) {
+	if (!strcmp(word, "garbage-udp")) {
+		e->garbage_udp = true;
+	} else if (!strcmp(word, "drop-udp")) {
+		e->drop_udp = true;
+	} else if (word_is(word, "delay", &v4, &v6)) {
 		e->v4.delay_ms = v4 ? num : e->v4.delay_ms;
 		e->v6.delay_ms = v6 ? num : e->v6.delay_ms;
 	} else if (word_is(word, "code", &v4, &v6)) {
@@ -349,7 +353,7 @@ static size_t answer(struct dnsd *d, uint8_t *buf, const struct question *q, con
 	unsigned code = f ? (unsigned)f->code : CODE_NXDOMAIN, n = 0;
 	struct out o = { .p = buf, .max = ANSWER_MAX_BYTES };
 
-	if (e && e->garbage) {
+	if (e && (e->garbage || (udp && e->garbage_udp))) {
 		memset(buf, 0xa5, 40);
 		return 40;
 	}
@@ -469,7 +473,8 @@ static struct reply *reply_new(struct dnsd *d, const uint8_t *query, size_t n, b
 	pthread_cond_broadcast(&d->changed);
 	e = name_find(d, q.name);
 	f = e && q.type == TYPE_AAAA ? &e->v6 : e ? &e->v4 : NULL;
-	if (!d->mute && !(f && f->drop)) {
+	d->st.payload = (unsigned)q.udp_bytes;
+	if (!d->mute && !(f && f->drop) && !(udp && e && e->drop_udp)) {
 		r = calloc(1, sizeof(*r));
 		if (!r)
 			fatal("calloc");

@@ -14,6 +14,7 @@ struct dnsd_stats {
 	uint64_t tcp;            /* of them over TCP */
 	uint64_t a, aaaa;        /* of them for A, for AAAA */
 	uint64_t truncated;      /* UDP answers with the TC bit */
+	unsigned payload;        /* longest UDP answer that the last query allows; 512 without EDNS */
 };
 
 struct dnsd;
@@ -35,6 +36,8 @@ uint16_t dnsd_port(const struct dnsd *d);
  *   drop      drop-a      drop-aaaa       no answer at all
  *   truncate                              answers over UDP are cut to nothing, with the TC bit
  *   garbage                               answers are bytes that are no DNS
+ *   garbage-udp                           over UDP, while those over TCP are right
+ *   drop-udp                              no answer over UDP
  *   cname=other.test                      an alias; what follows from it is answered along
  *   owner=other.test                      the records are of that name instead of the one asked for
  * The name "*" stands for every name that is not in the table. False: <line> is not of this form.

@@ -55,7 +55,7 @@ levels() {
 		grep -nH '^#include "' "$f" | grep -v '"ocu/'
 	done
 	in_code '#include *<haproxy/' $core $(find_files src/check -name '*.[ch]')
-	in_code '#include *<ares' $(grep -v '/dns\.[ch]$' <<<"${product// /$'\n'}")
+	in_code '#include *<ares' $(grep -v '/ask\.c$' <<<"${product// /$'\n'}")
 	in_code '\bev_(run|loop_new|default_loop)\b' \
 		$(grep -v '/loop\.c$' <<<"${product// /$'\n'}")
 }

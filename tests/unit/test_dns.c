@@ -10,13 +10,16 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dnsd.h"
 #include "ocu/dns.h"
+#include "ocu/etc.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATIENCE_S 30. /* a test that takes longer is stuck */
@@ -28,6 +31,7 @@ struct ask {
 	struct ocu_dns_query *q;
 	int answers;            /* how often the callback ran */
 	bool cancelled, down;
+	unsigned asked;
 	enum ocu_status why;
 	char reason[OCU_ERR_BYTES];
 	size_t n;
@@ -49,6 +53,7 @@ static void ask_cb(void *arg, const struct ocu_dns_answer *a)
 	if (!a)
 		return;
 	k->down = a->down;
+	k->asked = a->asked;
 	k->n = a->n;
 	k->why = a->why.code;
 	memcpy(k->reason, a->why.msg, sizeof(k->reason));
@@ -102,14 +107,19 @@ static void ask_wait(struct ocu_dns *d, struct ask *k, const char *host, enum oc
 	assert_false(k->cancelled);
 }
 
-static struct ocu_dns *dns_new(const char *servers)
+static struct ocu_dns *dns_make(const struct ocu_dns_conf *conf)
 {
 	struct ocu_dns *d;
 	struct ocu_err err;
 
-	if (ocu_dns_new(&d, loop, servers, &err) != OCU_OK)
+	if (ocu_dns_new(&d, loop, conf, &err) != OCU_OK)
 		fail_msg("%s", err.msg);
 	return d;
+}
+
+static struct ocu_dns *dns_new(const char *servers)
+{
+	return dns_make(&(struct ocu_dns_conf){ .nameservers = servers, .limit_ms = 5000 });
 }
 
 /* A resolver that asks <a>, then <b> (may be NULL). */
@@ -166,20 +176,32 @@ static void answers(void **state)
 		{ "alias.test cname=end.test", "alias.test", OCU_IPV4, "192.0.2.6 ", false, "" },
 		{ "none.test code=3", "none.test", OCU_IPV4, "", false, "no such name" },
 		{ "fail.test code=2", "fail.test", OCU_IPV4, "", true,
-		  "A: all nameservers failed" },
+		  "A: all nameservers failed: SERVFAIL" },
 		{ "refused.test code=5", "refused.test", OCU_IPV6, "", true,
-		  "AAAA: all nameservers failed" },
+		  "AAAA: all nameservers failed: REFUSED" },
+		{ "notimp.test code=4", "notimp.test", OCU_IPV6, "", true,
+		  "AAAA: all nameservers failed: NOTIMP" },
+		{ "odd.test code=9", "odd.test", OCU_IPV4, "", true,
+		  "A: all nameservers failed: response code 9" },
 		{ "drop.test drop", "drop.test", OCU_IPV4, "", true,
 		  "A: no nameserver answered" },
-		{ "other.test a=192.0.2.7 owner=evil.test", "other.test", OCU_IPV4, "", false,
-		  "no A record" },
+		{ "other.test a=192.0.2.7 owner=evil.test", "other.test", OCU_IPV4, "", true,
+		  "A: all nameservers failed: answer for another name" },
+		/* The nameserver stops after 16 aliases, at one that it has no more of. */
+		{ "ring.test cname=ring.test", "ring.test", OCU_IPV4, "", true,
+		  "A: all nameservers failed: too many aliases" },
+		{ "dead.test cname=end.test", "dead.test", OCU_IPV6, "", false,
+		  "no AAAA record" },
 	};
 	struct dnsd *s = dnsd_new();
-	struct ocu_dns *d = dns_of(s, NULL);
+	struct ocu_dns *d;
 	struct ask k;
+	char csv[64];
 	size_t i;
 
 	(void)state;
+	snprintf(csv, sizeof(csv), "127.0.0.1:%u", dnsd_port(s));
+	d = dns_make(&(struct ocu_dns_conf){ .nameservers = csv, .limit_ms = 300 });
 	set(s, "end.test a=192.0.2.6");
 	for (i = 0; i < COUNT(rows); i++) {
 		set(s, rows[i].line);
@@ -194,19 +216,176 @@ static void answers(void **state)
 	dnsd_free(s);
 }
 
+/* What is no DNS ends no question but its own, and over TCP there may be a better answer. */
 static void garbage(void **state)
 {
 	struct dnsd *s = dnsd_new();
-	struct ocu_dns *d = dns_of(s, NULL);
-	struct ask k;
+	struct ask bad, half, good[20];
+	struct ocu_dns_conf conf = { .limit_ms = 700 };
+	char csv[64], host[32];
+	struct ocu_dns *d;
+	size_t i;
 
 	(void)state;
+	snprintf(csv, sizeof(csv), "127.0.0.1:%u", dnsd_port(s));
+	conf.nameservers = csv;
+	d = dns_make(&conf);
+	set(s, "* a=192.0.2.1 delay=100");
 	set(s, "bad.test garbage");
-	ask_wait(d, &k, "bad.test", OCU_IPV4);
-	assert_int_equal(k.n, 0);
-	assert_true(k.down);
+	set(s, "half.test a=192.0.2.2 garbage-udp");
+	for (i = 0; i < COUNT(good); i++) {
+		snprintf(host, sizeof(host), "h%zu.test", i);
+		ask(d, &good[i], host, OCU_IPV4);
+		if (i == COUNT(good) / 2) {
+			ask(d, &bad, "bad.test", OCU_IPV4);
+			ask(d, &half, "half.test", OCU_IPV4);
+		}
+	}
+	for (i = 0; i < COUNT(good); i++) {
+		await(&good[i]);
+		assert_string_equal(good[i].text, "192.0.2.1 ");
+		snprintf(host, sizeof(host), "h%zu.test", i);
+		assert_int_equal(dnsd_count(s, host), 1);
+	}
+	await(&bad);
+	assert_int_equal(bad.n, 0);
+	assert_true(bad.down);
+	await(&half);
+	/* c-ares before 1.24 waits for a better datagram instead. */
+	assert_true(half.n == 1 || half.down);
 	ocu_dns_free(d);
 	dnsd_free(s);
+}
+
+/* A nameserver that needs long is waited for, also when it was fast before. */
+static void slow(void **state)
+{
+	static const char *const hosts[] = { "d400.test", "d1500.test", "d4000.test" };
+	struct dnsd *s = dnsd_new();
+	struct ocu_dns *d = dns_of(s, NULL);
+	struct ask k[COUNT(hosts)];
+	char host[32];
+	size_t i;
+
+	(void)state;
+	set(s, "* a=192.0.2.1");
+	set(s, "d400.test a=192.0.2.2 delay=400");
+	set(s, "d1500.test a=192.0.2.3 delay=1500");
+	set(s, "d4000.test a=192.0.2.4 delay=4000");
+	for (i = 0; i < 20; i++) {
+		snprintf(host, sizeof(host), "h%zu.test", i);
+		ask_wait(d, &k[0], host, OCU_IPV4);
+	}
+	for (i = 0; i < COUNT(hosts); i++)
+		ask(d, &k[i], hosts[i], OCU_IPV4);
+	assert_int_equal(ocu_dns_asked(k[2].q), 1);
+	for (i = 0; i < COUNT(hosts); i++) {
+		await(&k[i]);
+		snprintf(host, sizeof(host), "192.0.2.%zu ", i + 2);
+		assert_string_equal(k[i].text, host);
+		assert_int_equal(k[i].asked, 1);
+	}
+	assert_int_equal(dnsd_count(s, "d400.test"), 1);
+	/* A datagram may be lost: it is sent again, but not for ever. */
+	assert_int_equal(dnsd_count(s, "d4000.test"), OCU_DNS_ROUNDS);
+	ocu_dns_free(d);
+	dnsd_free(s);
+}
+
+/* Who begins to wait for a question gives it more time: it ends for all when the last one had his. */
+static void prolonged(void **state)
+{
+	struct dnsd *s = dnsd_new();
+	struct ocu_dns_conf conf = { .limit_ms = 600, .rounds = 1 };
+	struct ask first, clock, second;
+	struct ocu_dns *d;
+	char csv[64];
+
+	(void)state;
+	snprintf(csv, sizeof(csv), "127.0.0.1:%u", dnsd_port(s));
+	conf.nameservers = csv;
+	d = dns_make(&conf);
+	set(s, "a.test a=192.0.2.1 delay=900");
+	set(s, "clock.test a=192.0.2.2 delay=400");
+	ask(d, &first, "a.test", OCU_IPV4);
+	ask_wait(d, &clock, "clock.test", OCU_IPV4);
+	ask(d, &second, "a.test", OCU_IPV4);
+	await(&first);
+	await(&second);
+	assert_string_equal(first.text, "192.0.2.1 ");
+	assert_string_equal(second.text, "192.0.2.1 ");
+	/* Alone it would have ended. */
+	set(s, "b.test a=192.0.2.1 delay=900");
+	ask_wait(d, &first, "b.test", OCU_IPV4);
+	assert_string_equal(first.reason, "A: no nameserver answered");
+	assert_true(first.down);
+	assert_int_equal(first.asked, 1);
+	ocu_dns_free(d);
+	dnsd_free(s);
+}
+
+/* Over TCP alone, by the configuration; and a nameserver that is deaf for UDP is not reached. */
+static void tcp_alone(void **state)
+{
+	struct dnsd *s = dnsd_new();
+	struct ocu_dns_conf conf = { .limit_ms = 2000 };
+	struct dnsd_stats st;
+	struct ocu_dns *d;
+	struct ask k;
+	char csv[64];
+
+	(void)state;
+	snprintf(csv, sizeof(csv), "tcp@127.0.0.1:%u", dnsd_port(s));
+	conf.nameservers = csv;
+	d = dns_make(&conf);
+	set(s, "a.test a=192.0.2.1 drop-udp");
+	ask_wait(d, &k, "a.test", OCU_IPV4);
+	assert_string_equal(k.text, "192.0.2.1 ");
+	dnsd_stats(s, &st);
+	assert_int_equal(st.tcp, 1);
+	assert_int_equal(st.queries, 1);
+	ocu_dns_free(d);
+	dnsd_free(s);
+}
+
+/* What is announced is what is taken; the rest comes over TCP. */
+static void payload(void **state)
+{
+	static const struct {
+		unsigned bytes, announced;
+		bool tcp;
+	} rows[] = {
+		{ 0, 512, true },
+		{ 512, 512, true },
+		{ 600, 600, true },
+		{ 1400, 1400, false },
+		{ 100, 512, true },
+		{ 60000, 4096, false },
+	};
+	struct ocu_dns_conf conf = { .limit_ms = 2000 };
+	struct dnsd_stats st;
+	struct ocu_dns *d;
+	struct dnsd *s;
+	char csv[64];
+	struct ask k;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		s = dnsd_new();
+		snprintf(csv, sizeof(csv), "127.0.0.1:%u", dnsd_port(s));
+		conf.nameservers = csv;
+		conf.payload_bytes = rows[i].bytes;
+		d = dns_make(&conf);
+		set(s, "big.test a=127.0.0.2+40"); /* more than 600 bytes, less than 1400 */
+		ask_wait(d, &k, "big.test", OCU_IPV4);
+		assert_int_equal(k.n, OCU_DNS_ADDRESSES_MAX);
+		dnsd_stats(s, &st);
+		assert_int_equal(st.payload, rows[i].announced);
+		assert_int_equal(st.tcp, rows[i].tcp);
+		ocu_dns_free(d);
+		dnsd_free(s);
+	}
 }
 
 /* Both families are two questions; one that is late does not hold up the other. */
@@ -457,13 +636,15 @@ static void without_a_nameserver(void **state)
 static void wrong_nameservers(void **state)
 {
 	static const char *const lists[] = { "nonsense", "127.0.0.1:53,,x" };
+	struct ocu_dns_conf conf = { .system = false };
 	struct ocu_dns *d;
 	struct ocu_err err;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(lists); i++) {
-		assert_int_equal(ocu_dns_new(&d, loop, lists[i], &err), OCU_DNS);
+		conf.nameservers = lists[i];
+		assert_int_equal(ocu_dns_new(&d, loop, &conf, &err), OCU_DNS);
 		assert_null(d);
 		assert_non_null(strstr(err.msg, lists[i]));
 	}
@@ -510,6 +691,208 @@ static void only_dns(void **state)
 	}
 	ocu_dns_free(d);
 	dnsd_free(s);
+}
+
+/* ---- the system's files, in a directory of the test ---- */
+
+struct system {
+	char path[32];
+	int dir;
+	struct dnsd *s;
+	struct ocu_dns *d;
+};
+
+static void file_write(const struct system *y, const char *name, const char *text)
+{
+	int fd = openat(y->dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(renameat(y->dir, "new", y->dir, name), 0);
+}
+
+/* Writes a resolv.conf with <server>, and <more> behind it. */
+static void resolv_write(const struct system *y, const struct dnsd *server, const char *more)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "# of a test\nnameserver [127.0.0.1]:%u\n%s",
+		 dnsd_port(server), more);
+	file_write(y, "resolv.conf", text);
+}
+
+static void system_open(struct system *y)
+{
+	struct ocu_err err;
+	int fd;
+
+	memcpy(y->path, "/tmp/ocu-dns-XXXXXX", 20);
+	assert_non_null(mkdtemp(y->path));
+	assert_int_equal(ocu_etc_open(&fd, y->path, &err), OCU_OK);
+	y->dir = fd;
+	y->s = dnsd_new();
+	y->d = NULL;
+}
+
+static void system_start(struct system *y)
+{
+	y->d = dns_make(&(struct ocu_dns_conf){ .system = true, .etc = y->dir, .try_ms = 100,
+						.limit_ms = 20000 });
+}
+
+static void system_close(struct system *y)
+{
+	ocu_dns_free(y->d);
+	dnsd_free(y->s);
+	(void)unlinkat(y->dir, "resolv.conf", 0);
+	(void)unlinkat(y->dir, "hosts", 0);
+	close(y->dir);
+	assert_int_equal(rmdir(y->path), 0);
+}
+
+static void hosts_file(void **state)
+{
+	static const struct {
+		const char *host;
+		enum ocu_family family;
+		const char *text, *reason;
+	} rows[] = {
+		{ "one.test", OCU_IPV4, "192.0.2.1 ", "" },
+		{ "ALIAS.test", OCU_IPV4, "192.0.2.1 192.0.2.9 ", "" },
+		{ "alias.test", OCU_IPV6, "2001:db8::1 ", "" },
+		{ "one.test", OCU_IPV6, "", "no IPv6 address in the hosts file" },
+		{ "other.test", OCU_IPV4, "192.0.2.77 ", "" },
+		{ "localhost", OCU_IPV4, "127.0.0.1 ", "" },
+	};
+	struct system y;
+	struct ask k;
+	size_t i;
+
+	(void)state;
+	system_open(&y);
+	set(y.s, "* a=192.0.2.77 aaaa=::77");
+	resolv_write(&y, y.s, "");
+	file_write(&y, "hosts", "192.0.2.1 one.test alias.test # and so on\n"
+		   "2001:db8::1 alias.test\n192.0.2.9\talias.test\n192.0.2.3 localhost\n");
+	system_start(&y);
+	for (i = 0; i < COUNT(rows); i++) {
+		ask_wait(y.d, &k, rows[i].host, rows[i].family);
+		assert_string_equal(k.text, rows[i].text);
+		assert_string_equal(k.reason, rows[i].reason);
+		assert_false(k.down);
+	}
+	assert_int_equal(dnsd_count(y.s, NULL), 1);
+	system_close(&y);
+}
+
+static void search_list(void **state)
+{
+	static const struct {
+		const char *host, *text, *reason;
+	} rows[] = {
+		{ "short", "192.0.2.1 ", "" },      /* in the second domain */
+		{ "top", "192.0.2.2 ", "" },        /* in none, but as it is */
+		{ "a.dot", "192.0.2.3 ", "" },      /* has a dot: as it is */
+		{ "none.dot", "", "no such name" }, /* and not in the list */
+		{ "six", "", "no A record" },       /* there, with another record */
+		{ "none", "", "no such name" },
+	};
+	struct system y;
+	struct ask k;
+	size_t i;
+
+	(void)state;
+	system_open(&y);
+	set(y.s, "short.second.test a=192.0.2.1");
+	set(y.s, "top a=192.0.2.2");
+	set(y.s, "a.dot a=192.0.2.3");
+	set(y.s, "none.dot.first.test a=192.0.2.4");
+	set(y.s, "six.first.test aaaa=::6");
+	resolv_write(&y, y.s, "search first.test second.test\n");
+	system_start(&y);
+	for (i = 0; i < COUNT(rows); i++) {
+		ask_wait(y.d, &k, rows[i].host, OCU_IPV4);
+		assert_string_equal(k.text, rows[i].text);
+		assert_string_equal(k.reason, rows[i].reason);
+	}
+	assert_int_equal(dnsd_count(y.s, "short.first.test"), 1);
+	assert_int_equal(dnsd_count(y.s, "a.dot.first.test"), 0);
+	assert_int_equal(dnsd_count(y.s, "none.dot.first.test"), 0);
+	/* A nameserver that is down ends the search: the name may well be there. */
+	dnsd_mute(y.s, true);
+	ask(y.d, &k, "muted", OCU_IPV4);
+	assert_true(dnsd_wait(y.s, "muted.first.test", 1, 30000));
+	ocu_dns_cancel(k.q);
+	assert_int_equal(dnsd_count(y.s, "muted.second.test"), 0);
+	system_close(&y);
+}
+
+/* A question that is under way finds the nameserver that resolv.conf names meanwhile. */
+static void repaired(void **state)
+{
+	struct dnsd *dead = dnsd_new();
+	struct system y;
+	struct ask k, again;
+
+	(void)state;
+	dnsd_mute(dead, true);
+	system_open(&y);
+	set(y.s, "a.test a=192.0.2.1 ttl=60");
+	set(dead, "a.test a=192.0.2.2 ttl=60");
+	/* There is no file at all at first. */
+	system_start(&y);
+	ask_wait(y.d, &k, "a.test", OCU_IPV4);
+	assert_true(k.down);
+	assert_int_equal(k.asked, 0);
+	assert_string_equal(k.reason, "no nameserver is configured");
+	system_close(&y);
+	system_open(&y);
+	set(y.s, "a.test a=192.0.2.1 ttl=60");
+	resolv_write(&y, dead, "");
+	system_start(&y);
+	ask(y.d, &k, "a.test", OCU_IPV4);
+	assert_true(dnsd_wait(dead, "a.test", 1, 30000));
+	resolv_write(&y, y.s, "");
+	await(&k);
+	assert_string_equal(k.text, "192.0.2.1 ");
+	ask_wait(y.d, &again, "a.test", OCU_IPV4);
+	assert_string_equal(again.text, "192.0.2.1 ");
+	assert_int_equal(dnsd_count(y.s, "a.test"), 1);
+	system_close(&y);
+	dnsd_free(dead);
+}
+
+/* More questions at a time than there may be sockets, some of them without an answer. */
+static void few_sockets(void **state)
+{
+	struct dnsd *dead = dnsd_new(), *good = dnsd_new();
+	static struct ask k[3 * OCU_DNS_SOCKETS_MAX];
+	struct ocu_dns_conf conf = { .try_ms = 50, .limit_ms = 20000 };
+	struct ocu_dns *d;
+	char csv[64], host[32];
+	int before = n_fds();
+	size_t i;
+
+	(void)state;
+	dnsd_mute(dead, true);
+	set(good, "* a=192.0.2.1 delay=20");
+	snprintf(csv, sizeof(csv), "127.0.0.1:%u,127.0.0.1:%u", dnsd_port(dead), dnsd_port(good));
+	conf.nameservers = csv;
+	d = dns_make(&conf);
+	for (i = 0; i < COUNT(k); i++) {
+		snprintf(host, sizeof(host), "h%zu.test", i);
+		ask(d, &k[i], host, OCU_IPV4);
+	}
+	assert_true(n_fds() - before <= OCU_DNS_FDS);
+	for (i = 0; i < COUNT(k); i++) {
+		await(&k[i]);
+		assert_string_equal(k[i].text, "192.0.2.1 ");
+		assert_int_equal(k[i].asked, 2);
+	}
+	ocu_dns_free(d);
+	dnsd_free(dead);
+	dnsd_free(good);
 }
 
 static void asks_from_the_callback(void **state)
@@ -608,6 +991,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(answers),
 		TEST(garbage),
+		TEST(slow),
+		TEST(prolonged),
+		TEST(tcp_alone),
+		TEST(payload),
 		TEST(families_are_apart),
 		TEST(truncated),
 		TEST(failover),
@@ -620,6 +1007,10 @@ int main(void)
 		TEST(without_a_nameserver),
 		TEST(wrong_nameservers),
 		TEST(only_dns),
+		TEST(hosts_file),
+		TEST(search_list),
+		TEST(repaired),
+		TEST(few_sockets),
 		TEST(asks_from_the_callback),
 		TEST(cancelled),
 		TEST(system_servers),

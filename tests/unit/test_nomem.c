@@ -447,11 +447,12 @@ static bool ask(struct ocu_dns *d)
 
 static enum ocu_status op_dns(void *arg)
 {
+	struct ocu_dns_conf conf = { .nameservers = arg };
 	struct ocu_err err;
 	struct ocu_dns *d;
 	bool ok;
 
-	if (ocu_dns_new(&d, loop, arg, &err) != OCU_OK) {
+	if (ocu_dns_new(&d, loop, &conf, &err) != OCU_OK) {
 		assert_null(d);
 		assert_true(err.code == OCU_NOMEM || err.code == OCU_DNS);
 		assert_true(err.msg[0]);

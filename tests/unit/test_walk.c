@@ -678,7 +678,7 @@ static void names(void **state)
 		{ "", "http://r.test/", OCU_ANY, OCU_DNS, "no AAAA record; no A record" },
 		{ V6, "http://r.test/", OCU_IPV4, OCU_DNS, "no A record" },
 		{ V4 " owner=x.test", "http://r.test/", OCU_ANY, OCU_DNS, "record" },
-		{ "drop", "http://r.test/", OCU_ANY, OCU_DNS, "no nameserver answered" },
+		{ "drop", "http://r.test/", OCU_ANY, OCU_DNS, "no answer from DNS" },
 		{ "", "http://127.0.0.1/", OCU_IPV6, OCU_CONNECT, "not an IPv6 address" },
 		{ "", "http://[::1]/", OCU_IPV4, OCU_CONNECT, "not an IPv4 address" },
 		{ "", "http://localhost:%/ok/", OCU_ANY, OCU_OK, NULL },
@@ -747,7 +747,7 @@ static void memory(void **state)
 	assert_int_equal(stats(&b).connections, 3);
 	/* It does not help a host that is not known. */
 	job_init(&b, &j, "http://s.test:%/ok/");
-	expect(&j, OCU_DNS, "no nameserver answered");
+	expect(&j, OCU_DNS, "no answer from DNS");
 	bed_fini(&b);
 }
 
