@@ -297,7 +297,8 @@ static void item_schedule(struct ocu_update *u, struct ocu_item *item, const str
 	if (item->failures)
 		delay = retry_ms(u, item, item->failures, now);
 	else if (held)
-		delay = ocu_when_refresh(w, now->wall_s, item->this_update, item->expiry, now->rnd);
+		delay = ocu_when_refresh(w, now->wall_s, item->this_update, item->expiry, -1,
+					 now->rnd);
 	item_later(u, item, now->mono_ms + delay);
 }
 

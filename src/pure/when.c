@@ -24,39 +24,51 @@ static int64_t max64(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Returns the share of <ms> that <rnd> says: 0 up to, not including, all of it. */
-static int64_t share(int64_t ms, uint32_t rnd)
+int64_t ocu_when_share(int64_t ms, uint32_t rnd)
 {
 	uint64_t high = (uint64_t)ms >> 32, low = (uint64_t)ms & UINT32_MAX;
 
 	return (int64_t)(high * rnd + (low * rnd >> 32));
 }
 
+/* Returns the latest end of a span of a fifth whose earliest end is <ms>. */
+static int64_t latest(int64_t ms)
+{
+	return ms + ms / 4;
+}
+
 int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
-			 uint32_t rnd)
+			 int64_t max_age_s, uint32_t rnd)
 {
 	int64_t least = max64(limit(w->mindelay_s), 1) * 1000;
 	int64_t begin = limit(this_update), end = limit(expiry);
-	int64_t ms;
+	int64_t middle = begin + (end - begin) / 2;
+	int64_t left, ms;
 
 	now = limit(now);
-	ms = min64(begin + (end - begin) / 2, end - OCU_WHEN_MARGIN_S) - now;
-	ms = min64(ms, limit(w->maxdelay_s)) * 1000;
-	ms = max64(ms, least);
-	return max64(ms - share(ms / 10, rnd), least);
+	left = max64(end - now, 0) * 1000;
+	ms = now < middle ? (middle - now) * 1000 : left / 4;
+	ms = max64(ms, latest(max64(least, limit(max_age_s) * 1000)));
+	if (w->maxdelay_s != OCU_WHEN_AUTO)
+		ms = min64(ms, max64(limit(w->maxdelay_s) * 1000, latest(least)));
+	if (left > 0)
+		ms = min64(ms, left / 4 * 3);
+	return max64(ms - ocu_when_share(ms / 5, rnd), 1000);
 }
 
 int64_t ocu_when_retry(const struct ocu_when *w, int64_t now, unsigned failures, int64_t expiry,
 		       uint32_t rnd)
 {
-	int64_t most = max64(limit(w->maxdelay_s), 1) * 1000;
+	int64_t maxdelay = w->maxdelay_s == OCU_WHEN_AUTO ? OCU_WHEN_AUTO_RETRY_S : w->maxdelay_s;
+	int64_t most = max64(limit(maxdelay), 1) * 1000;
 	int64_t ms = min64(OCU_WHEN_RETRY_S * INT64_C(1000), most);
-	int64_t left = limit(expiry) - limit(now);
+	int64_t left = expiry != 0 ? limit(expiry) - limit(now) : 0;
+	int64_t bound = OCU_WHEN_NOTHING_S;
 
 	for (; failures > 1 && ms < most; failures--)
 		ms = min64(ms * 2, most);
-	ms = ms / 2 + share(ms, rnd);
-	if (expiry != 0 && left > 0)
-		ms = min64(ms, max64(left * 1000 / 4, OCU_WHEN_RETRY_S * INT64_C(1000)));
-	return ms;
+	if (left > 0)
+		bound = max64(left / 4, OCU_WHEN_HASTE_S);
+	ms = min64(ms, bound * 1000 / 3 * 2);
+	return ms / 2 + ocu_when_share(ms, rnd);
 }

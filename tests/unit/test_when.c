@@ -17,49 +17,80 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct ocu_when defaults = { .mindelay_s = 300, .maxdelay_s = 3600 };
+static const struct ocu_when automatic = { .mindelay_s = 300, .maxdelay_s = OCU_WHEN_AUTO };
 static const struct ocu_when crossed = { .mindelay_s = 900, .maxdelay_s = 600 };
-static const struct ocu_when zero = { .mindelay_s = 0, .maxdelay_s = 0 };
+static const struct ocu_when zero = { .mindelay_s = 0, .maxdelay_s = OCU_WHEN_AUTO };
 static const struct ocu_when negative = { .mindelay_s = -5, .maxdelay_s = -5 };
 static const struct ocu_when brief = { .mindelay_s = 5, .maxdelay_s = 10 };
 static const struct ocu_when endless = { .mindelay_s = 1, .maxdelay_s = INT64_MAX };
 static const struct ocu_when wide = { .mindelay_s = 300, .maxdelay_s = 7 * DAY };
 
+/* The two ends of the span in which the refresh lies. */
 static void refresh(void **state)
 {
 	static const struct {
 		const char *what;
 		const struct ocu_when *w;
-		int64_t now, this_update, expiry;
-		uint32_t rnd;
-		int64_t want_ms;
+		int64_t now, this_update, expiry, max_age_s;
+		int64_t want_first_ms, want_last_ms;
 	} rows[] = {
-		{ "maxdelay", &defaults, NOW, NOW, NOW + 7 * DAY, 0, 3600000 },
-		{ "maxdelay, earliest", &defaults, NOW, NOW, NOW + 7 * DAY, UINT32_MAX, 3240001 },
-		{ "maxdelay, 5 %", &defaults, NOW, NOW, NOW + 7 * DAY, 1u << 31, 3420000 },
-		{ "half of life", &wide, NOW, NOW, NOW + 4 * DAY, 0, 2 * DAY * 1000 },
-		{ "half of life, a day in", &wide, NOW, NOW - DAY, NOW + 3 * DAY, 0, DAY * 1000 },
-		{ "half of life is over", &wide, NOW, NOW - 3 * DAY, NOW + DAY, 0, 300000 },
-		{ "margin", &wide, NOW, NOW + 400, NOW + 500, 0, 440000 },
-		{ "mindelay", &defaults, NOW, NOW, NOW + 400, 0, 300000 },
-		{ "never below mindelay", &defaults, NOW, NOW, NOW + 610, UINT32_MAX, 300000 },
-		{ "expired", &defaults, NOW, NOW - 10, NOW - 5, 77, 300000 },
-		{ "expired long ago", &defaults, NOW, 0, 1, UINT32_MAX, 300000 },
-		{ "2038", &wide, YEAR_2038 - DAY, YEAR_2038 - DAY, YEAR_2038 + DAY, 0, DAY * 1000 },
-		{ "2050", &wide, YEAR_2050 - DAY, YEAR_2050 - DAY, YEAR_2050 + DAY, 0, DAY * 1000 },
-		{ "9999", &wide, NOW, NOW, YEAR_9999, 0, 7 * DAY * 1000 },
-		{ "mindelay over maxdelay", &crossed, NOW, NOW, NOW + DAY, UINT32_MAX, 900000 },
-		{ "zero delays", &zero, NOW, NOW, NOW + DAY, 0, 1000 },
-		{ "negative delays", &negative, NOW, NOW, NOW + DAY, 9, 1000 },
+		{ "maxdelay", &defaults, NOW, NOW, NOW + 7 * DAY, -1, 2880000, 3600000 },
+		{ "middle", &wide, NOW, NOW, NOW + 4 * DAY, -1, 138240000, 2 * DAY * 1000 },
+		{ "middle, a day in", &wide, NOW, NOW - DAY, NOW + 3 * DAY, -1, 69120000,
+		  DAY * 1000 },
+		{ "auto: two a week", &automatic, NOW, NOW, NOW + 7 * DAY, -1, 241920000,
+		  302400000 },
+		{ "middle is now: a quarter of what is left", &automatic, NOW, NOW - DAY, NOW + DAY,
+		  -1, 17280000, DAY * 250 },
+		{ "past the middle, at most maxdelay", &defaults, NOW, NOW - 3 * DAY, NOW + DAY, -1,
+		  2880000, 3600000 },
+		{ "past the middle, a quarter", &defaults, NOW, NOW - 9000, NOW + 4000, -1, 800000,
+		  1000000 },
+		{ "past the middle, mindelay", &defaults, NOW, NOW - 9000, NOW + 800, -1, 300000,
+		  375000 },
+		{ "just before the middle, mindelay", &defaults, NOW, NOW - 4999, NOW + 5001, -1,
+		  300000, 375000 },
+		{ "a response of ten minutes", &defaults, NOW, NOW, NOW + 300, -1, 180000, 225000 },
+		{ "which goes on", &defaults, NOW, NOW - 225, NOW + 75, -1, 45000, 56250 },
+		{ "four seconds left", &defaults, NOW, NOW - 800, NOW + 4, -1, 2400, 3000 },
+		{ "one second left", &defaults, NOW, NOW - 800, NOW + 1, -1, 1000, 1000 },
+		{ "max-age moves it later", &automatic, NOW, NOW, NOW + 4 * DAY, 172800, 172800000,
+		  216000000 },
+		{ "max-age, never earlier", &automatic, NOW, NOW, NOW + 4 * DAY, 60, 138240000,
+		  2 * DAY * 1000 },
+		{ "max-age of nothing", &automatic, NOW, NOW, NOW + 4 * DAY, 0, 138240000,
+		  2 * DAY * 1000 },
+		{ "max-age, up to three quarters", &automatic, NOW, NOW, NOW + 4 * DAY, 5 * DAY,
+		  207360000, 3 * DAY * 1000 },
+		{ "max-age past the middle", &automatic, NOW, NOW - 3 * DAY, NOW + DAY, DAY / 2,
+		  43200000, 54000000 },
+		{ "max-age, not past maxdelay", &defaults, NOW, NOW, NOW + 7 * DAY, DAY, 2880000,
+		  3600000 },
+		{ "ended", &defaults, NOW, NOW - 10, NOW - 5, -1, 300000, 375000 },
+		{ "ended long ago", &defaults, NOW, 0, 1, -1, 300000, 375000 },
+		{ "2038", &automatic, YEAR_2038 - DAY, YEAR_2038 - DAY, YEAR_2038 + DAY, -1,
+		  69120000, DAY * 1000 },
+		{ "2050", &automatic, YEAR_2050 - DAY, YEAR_2050 - DAY, YEAR_2050 + DAY, -1,
+		  69120000, DAY * 1000 },
+		{ "9999", &wide, NOW, NOW, YEAR_9999, -1, 483840000, 7 * DAY * 1000 },
+		{ "mindelay over maxdelay", &crossed, NOW, NOW, NOW + DAY, -1, 900000, 1125000 },
+		{ "no mindelay", &zero, NOW, NOW - 100, NOW + 100, -1, 20000, 25000 },
+		{ "negative delays", &negative, NOW, NOW, NOW + DAY, -1, 1000, 1250 },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
-		int64_t got = ocu_when_refresh(rows[i].w, rows[i].now, rows[i].this_update,
-					       rows[i].expiry, rows[i].rnd);
+		int64_t last = ocu_when_refresh(rows[i].w, rows[i].now, rows[i].this_update,
+						rows[i].expiry, rows[i].max_age_s, 0);
+		int64_t first = ocu_when_refresh(rows[i].w, rows[i].now, rows[i].this_update,
+						 rows[i].expiry, rows[i].max_age_s, UINT32_MAX);
 
-		if (got != rows[i].want_ms)
-			fail_msg("%s: %lld ms", rows[i].what, (long long)got);
+		/* the share is a little less than all of the span */
+		if (last != rows[i].want_last_ms || first < rows[i].want_first_ms ||
+		    first > rows[i].want_first_ms + 1)
+			fail_msg("%s: %lld to %lld ms", rows[i].what, (long long)first,
+				 (long long)last);
 	}
 }
 
@@ -78,24 +109,30 @@ static void retry(void **state)
 		{ "first, longest", &defaults, 1, 0, UINT32_MAX, 89999 },
 		{ "no failure is like the first", &defaults, 0, 0, 1u << 31, 60000 },
 		{ "second", &defaults, 2, 0, 1u << 31, 120000 },
-		{ "sixth", &defaults, 6, 0, 1u << 31, 1920000 },
-		{ "seventh is at maxdelay", &defaults, 7, 0, 1u << 31, 3600000 },
-		{ "thirty-first", &defaults, 31, 0, 1u << 31, 3600000 },
-		{ "hundredth, longest", &defaults, 100, 0, UINT32_MAX, 5399999 },
-		{ "2^31", &defaults, 1u << 31, 0, 0, 1800000 },
-		{ "2^32 - 1", &defaults, UINT32_MAX, 0, 0, 1800000 },
-		{ "quarter of what is left", &defaults, 9, NOW + 4000, 1u << 31, 1000000 },
-		{ "quarter is under a minute", &defaults, 9, NOW + 100, 1u << 31, 60000 },
-		{ "a second is left", &defaults, 9, NOW + 1, 0, 60000 },
+		{ "nothing held, shortest", &defaults, 9, 0, 0, 100000 },
+		{ "nothing held, longest: five minutes", &defaults, 9, 0, UINT32_MAX, 299999 },
+		{ "sixth", &defaults, 6, NOW + 7 * DAY, 1u << 31, 1920000 },
+		{ "seventh is at maxdelay", &defaults, 7, NOW + 7 * DAY, 1u << 31, 3600000 },
+		{ "thirty-first", &defaults, 31, NOW + 7 * DAY, 1u << 31, 3600000 },
+		{ "hundredth, longest", &defaults, 100, NOW + 7 * DAY, UINT32_MAX, 5399999 },
+		{ "2^31", &defaults, 1u << 31, NOW + 7 * DAY, 0, 1800000 },
+		{ "2^32 - 1", &defaults, UINT32_MAX, NOW + 7 * DAY, 0, 1800000 },
+		{ "auto is an hour", &automatic, 100, NOW + 7 * DAY, 1u << 31, 3600000 },
+		{ "auto, nothing held", &automatic, 100, 0, UINT32_MAX, 299999 },
+		{ "a quarter of what is left, longest", &defaults, 9, NOW + 3600, UINT32_MAX,
+		  899999 },
+		{ "a quarter of what is left, shortest", &defaults, 9, NOW + 3600, 0, 300000 },
+		{ "a quarter is under a minute", &defaults, 9, NOW + 120, UINT32_MAX, 29999 },
+		{ "a second is left", &defaults, 9, NOW + 1, UINT32_MAX, 5999 },
+		{ "a second is left, shortest", &defaults, 9, NOW + 1, 0, 2000 },
 		{ "sooner than the quarter", &defaults, 1, NOW + 40000, 0, 30000 },
-		{ "held for long", &defaults, 9, NOW + 7 * DAY, 1u << 31, 3600000 },
 		{ "held until 9999", &defaults, 9, YEAR_9999, 1u << 31, 3600000 },
-		{ "just expired", &defaults, 9, NOW, 1u << 31, 3600000 },
-		{ "expired", &defaults, 9, NOW - DAY, 1u << 31, 3600000 },
+		{ "just expired", &defaults, 9, NOW, UINT32_MAX, 299999 },
+		{ "expired", &defaults, 9, NOW - DAY, UINT32_MAX, 299999 },
 		{ "maxdelay under 60 s", &brief, 1, 0, 1u << 31, 10000 },
-		{ "maxdelay 0", &zero, 5, 0, 0, 500 },
-		{ "maxdelay of a million years", &endless, 200, 0, 0,
-		  (INT64_C(1) << 40) * 500 },
+		{ "negative maxdelay", &negative, 5, 0, 0, 500 },
+		{ "maxdelay of a million years", &endless, 200, INT64_MAX, 0,
+		  ((INT64_C(1) << 40) - NOW) / 4 * 1000 / 3 },
 	};
 	size_t i;
 
@@ -129,13 +166,30 @@ static void extremes(void **state)
 		b = i / (n * n * n) % n;
 		c = i / (n * n * n * n);
 		r = i % COUNT(rnds);
-		ms = ocu_when_refresh(&w, times[a], times[b], times[c], rnds[r]);
+		ms = ocu_when_refresh(&w, times[a], times[b], times[c], times[(a + c) % n],
+				      rnds[r]);
 		assert_true(ms >= 1000);
-		if (w.mindelay_s >= 0 && w.mindelay_s <= INT64_C(1) << 40)
-			assert_true(ms >= w.mindelay_s * 1000);
+		assert_true(ms <= (INT64_C(1) << 40) * 2000);
 		ms = ocu_when_retry(&w, times[a], failures[i % COUNT(failures)], times[b], rnds[r]);
 		assert_true(ms >= 500);
 		assert_true(ms <= (INT64_C(1) << 40) * 1500);
+	}
+}
+
+/* Whatever the responder and the settings say, a quarter of what is left remains. */
+static void no_refresh_is_too_late(void **state)
+{
+	static const struct ocu_when *const settings[] = { &defaults, &automatic, &crossed, &wide };
+	int64_t left, ms;
+	unsigned i;
+
+	(void)state;
+	for (left = 2; left < 40 * DAY; left += left / 3 + 1) {
+		for (i = 0; i < 4 * COUNT(settings); i++) {
+			ms = ocu_when_refresh(settings[i % 4], NOW, NOW - (i / 4) * 2000,
+					      NOW + left, i % 3 * 100000, 0);
+			assert_true(ms <= left * 750);
+		}
 	}
 }
 
@@ -147,11 +201,12 @@ static void the_random_share_is_even(void **state)
 
 	(void)state;
 	for (i = 0; i < 1000; i++) {
-		ms = ocu_when_refresh(&defaults, NOW, NOW, NOW + 7 * DAY, i * (UINT32_MAX / 1000));
-		assert_true(ms > 3240000 && ms <= 3600000);
+		ms = ocu_when_refresh(&defaults, NOW, NOW, NOW + 7 * DAY, -1,
+				      i * (UINT32_MAX / 1000));
+		assert_true(ms > 2880000 && ms <= 3600000);
 		sum += ms;
 	}
-	assert_in_range(sum / 1000, 3419000, 3421000);
+	assert_in_range(sum / 1000, 3239000, 3241000);
 }
 
 int main(void)
@@ -160,6 +215,7 @@ int main(void)
 		cmocka_unit_test(refresh),
 		cmocka_unit_test(retry),
 		cmocka_unit_test(extremes),
+		cmocka_unit_test(no_refresh_is_too_late),
 		cmocka_unit_test(the_random_share_is_even),
 	};
 
