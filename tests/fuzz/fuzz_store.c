@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_store.c - the state directory: whatever lies there under the name of a response is read as
- * it is or refused with a reason, and only what verifies is accepted. Touches its own directory.
+ * it is or refused with a reason, makes room for another response as it should, and only what
+ * verifies is accepted. Touches its own directory.
  *
  * Input: a byte for the permissions of the file, a byte that says what is done, then the file.
  */
@@ -53,6 +54,8 @@ void fuzz_seeds(void)
 		fuzz_seed(i < 2 ? "\x80\x00" : "\x80\x01", 2, der, n);
 		fuzz_seed("\x80\x00", 2, der, n / 2);
 		fuzz_seed("\x96\x00", 2, der, n);
+		fuzz_seed("\x80\x02", 2, der, n);
+		fuzz_seed("\x80\x06", 2, der, n);
 		free(der);
 	}
 	fuzz_seed("\x80\x00", 2, "", 0);
@@ -92,6 +95,47 @@ static void sweep(int64_t expiry)
 	ocu_buf_fini(&out);
 }
 
+/* What was there, and how often it was asked about. */
+struct there {
+	struct ocu_slice der;
+	enum ocu_status answer;
+	int asked;
+};
+
+static enum ocu_status replaces(void *arg, const uint8_t *der, size_t n)
+{
+	struct there *t = arg;
+
+	t->asked++;
+	fuzz_must(n == t->der.n && memcmp(der, t->der.p, n) == 0, "asked about something else");
+	return t->answer;
+}
+
+/* Puts another response where the file is; <good> says whether it can be read, <stays> what is
+ * answered if it is asked about.
+ */
+static void replace(const uint8_t *p, size_t n, bool good, bool stays)
+{
+	static const uint8_t other[] = "other";
+	const struct ocu_slice id = { certid, sizeof(certid) }, der = { other, sizeof(other) };
+	struct there t = { { p, n }, stays ? OCU_AGAIN : OCU_OK, 0 };
+	const struct ocu_store_ask ask = { replaces, &t };
+	bool same = n == der.n && memcmp(p, der.p, n) == 0, kept;
+	struct ocu_buf out;
+
+	kept = good && !same && stays;
+	fuzz_must(ocu_store_replace(&store, id, der, FIXED_NOW, &ask, NULL) ==
+		  (kept ? OCU_AGAIN : OCU_OK), "replaced wrongly");
+	fuzz_must(t.asked == (good && !same), "asked wrongly");
+	ocu_buf_init(&out, OCU_OCSP_MAX_BYTES);
+	fuzz_must(ocu_store_get(&store, certid, sizeof(certid), &out, NULL) == OCU_OK, "not there");
+	if (kept)
+		fuzz_must(out.len == n && memcmp(out.data, p, n) == 0, "was to stay");
+	else
+		fuzz_must(out.len == der.n && memcmp(out.data, other, der.n) == 0, "was to go");
+	ocu_buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	/* always readable for its owner: who is not root sees nothing otherwise */
@@ -120,7 +164,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	fuzz_must(!good || (out.len == n && memcmp(out.data, data, n) == 0), "not what was there");
 	if (good)
 		(void)fixed_check(out.data, out.len, fixed_get()->cert);
-	if (put)
+	if (data[-1] & 2)
+		replace(data, n, good, data[-1] & 4);
+	else if (put)
 		sweep(FIXED_NOW);
 	ocu_buf_fini(&out);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_store.c - the state directory: what is written is read again, what others left there is
- * refused, a process that dies leaves the old or the new response, several writers do no harm. Each
- * test has a directory of its own.
+ * refused, a process that dies leaves the old or the new response, a newer response is not replaced
+ * by an older one whoever writes at the same time. Each test has a directory of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -157,9 +160,115 @@ static void file_make(struct bed *b, const char *name, mode_t mode, const void *
 	close(fd);
 }
 
+static int64_t mtime(struct bed *b)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(b->s.dir, b->name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_mtime;
+}
+
 static bool exists(struct bed *b, const char *name)
 {
 	return faccessat(b->s.dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- system calls that can be made to fail ---- */
+
+/* This program's definitions come before those of the C library, also for the code under test. */
+static struct {
+	bool noted;         /* what is called is written into <log> */
+	const char *fails;  /* the call that fails, once */
+	int error;          /* its errno */
+	const uint64_t *random; /* what getrandom() gives, instead of anything random */
+	size_t randoms;     /* how often it was asked then */
+	char log[256];
+} calls;
+
+static void calls_begin(const char *fails, int error)
+{
+	memset(&calls, 0, sizeof(calls));
+	calls.noted = true;
+	calls.fails = fails;
+	calls.error = error;
+}
+
+static void calls_end(void)
+{
+	calls.noted = false;
+	calls.random = NULL;
+}
+
+/* Notes that <what> is called; true if it has to fail, errno then being set. */
+static bool call_fails(const char *what)
+{
+	size_t len;
+
+	if (!calls.noted)
+		return false;
+	len = strlen(calls.log);
+	snprintf(calls.log + len, sizeof(calls.log) - len, "%s%s", len ? " " : "", what);
+	if (!calls.fails || strcmp(calls.fails, what) != 0)
+		return false;
+	calls.fails = NULL;
+	errno = calls.error;
+	return true;
+}
+
+int fsync(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return call_fails(S_ISDIR(st.st_mode) ? "fsync-dir" : "fsync") ? -1 : real(fd);
+}
+
+int futimens(int fd, const struct timespec times[2])
+{
+	int (*real)(int, const struct timespec *) =
+		(int (*)(int, const struct timespec *))dlsym(RTLD_NEXT, "futimens");
+
+	return call_fails("futimens") ? -1 : real(fd, times);
+}
+
+/* Only files that were written are of interest here; the descriptor is gone in any case. */
+int close(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "close");
+	bool written = calls.noted && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+	int rc = real(fd);
+
+	return written && call_fails("close") ? -1 : rc;
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	int (*real)(int, const char *, int, const char *) =
+		(int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+
+	return call_fails("rename") ? -1 : real(from_dir, from, to_dir, to);
+}
+
+int flock(int fd, int how)
+{
+	int (*real)(int, int) = (int (*)(int, int))dlsym(RTLD_NEXT, "flock");
+
+	return call_fails("flock") ? -1 : real(fd, how);
+}
+
+ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+	ssize_t (*real)(void *, size_t, unsigned) =
+		(ssize_t (*)(void *, size_t, unsigned))dlsym(RTLD_NEXT, "getrandom");
+
+	if (call_fails("getrandom"))
+		return -1;
+	if (!calls.random)
+		return real(p, n, flags);
+	assert_int_equal(n, sizeof(*calls.random));
+	memcpy(p, &calls.random[calls.randoms++], n);
+	return (ssize_t)n;
 }
 
 static bool nothing_known(void *arg, const char *name)
@@ -508,7 +617,213 @@ static void full_disk(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What was written is on the disk before it takes the place of the present file, and that it did is
+ * on the disk before success is told.
+ */
+static void order_of_writing(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	calls_begin(NULL, 0);
+	put(&b, "old", 3);
+	assert_string_equal(calls.log, "flock getrandom futimens fsync close rename fsync-dir");
+	/* The same again is not written again. */
+	calls_begin(NULL, 0);
+	put(&b, "old", 3);
+	assert_string_equal(calls.log, "flock");
+	/* What has another time gets the right one, lest it be swept. */
+	file_make(&b, b.name, 0600, "old", 3);
+	assert_int_not_equal(mtime(&b), 1000);
+	calls_begin(NULL, 0);
+	put(&b, "old", 3);
+	assert_string_equal(calls.log, "flock");
+	assert_int_equal(mtime(&b), 1000);
+	calls_begin(NULL, 0);
+	put(&b, "odd", 3);
+	assert_string_equal(calls.log, "flock getrandom futimens fsync close rename fsync-dir");
+	calls_end();
+	bed_fini(&b);
+}
+
+static void failing_calls(void **state)
+{
+	static const struct {
+		const char *call;
+		int error;
+		const char *why;
+		bool replaced;
+	} rows[] = {
+		{ "getrandom", ENOSYS, ": creating: Function not implemented", false },
+		{ "futimens", EPERM, ": writing: Operation not permitted", false },
+		{ "fsync", EIO, ": syncing: Input/output error", false },
+		{ "close", EDQUOT, ": closing: Disk quota exceeded", false },
+		{ "rename", EROFS, ": renaming: Read-only file system", false },
+		{ "fsync-dir", EIO, ": syncing the directory: Input/output error", true },
+		/* What a file system does not have is no failure. */
+		{ "fsync-dir", EINVAL, NULL, true },
+		{ "flock", ENOLCK, NULL, true },
+		/* Interrupted: the lock is waited for all the same. */
+		{ "flock", EINTR, NULL, true },
+	};
+	static const char *const order = "flock flock getrandom";
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < COUNT(rows); i++) {
+		put(&b, "old", 3);
+		calls_begin(rows[i].call, rows[i].error);
+		if (rows[i].why)
+			put_fails(&b, 9, rows[i].why);
+		else
+			put(&b, "\0\0\0\0\0\0\0\0", 9);
+		calls_end();
+		assert_null(calls.fails);
+		assert_int_equal(strncmp(calls.log, order, strlen(order)) == 0,
+				 rows[i].error == EINTR);
+		holds(&b, rows[i].replaced ? "\0\0\0\0\0\0\0\0" : "old",
+		      rows[i].replaced ? 9 : 3);
+		assert_int_equal(entries(&b, NULL), 1);
+	}
+	bed_fini(&b);
+}
+
+static void no_descriptor_left(void **state)
+{
+	struct rlimit was, none;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	put_fails(&b, 3, ": locking: Too many open files");
+	refuses(&b, 100, ": opening: Too many open files");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	bed_fini(&b);
+}
+
+/* Two writers that chose the same name for their temporary files, as if by chance. */
+static void temporary_names(void **state)
+{
+	static const uint64_t numbers[] = { 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	file_make(&b, ".tmp-0000000000000001", 0600, "theirs", 6);
+	calls_begin(NULL, 0);
+	calls.random = numbers;
+	put(&b, "ours", 4);
+	assert_int_equal(calls.randoms, 3);
+	holds(&b, "ours", 4);
+	put_fails(&b, 3, ": creating: File exists");
+	calls_end();
+	holds(&b, "ours", 4);
+	/* The other's is as it was. */
+	assert_true(exists(&b, ".tmp-0000000000000001"));
+	assert_int_equal(entries(&b, NULL), 2);
+	bed_fini(&b);
+}
+
+/* ---- who is asked before a response makes room ---- */
+
+struct asked {
+	enum ocu_status answer;
+	int times;
+	char saw[16];
+};
+
+static enum ocu_status replaces(void *arg, const uint8_t *der, size_t n)
+{
+	struct asked *a = arg;
+
+	a->times++;
+	assert_in_range(n, 1, sizeof(a->saw) - 1);
+	memcpy(a->saw, der, n);
+	return a->answer;
+}
+
+static void asked_before(void **state)
+{
+	static const struct {
+		const char *there;
+		mode_t mode;
+		enum ocu_status answer, st;
+		const char *saw, *holds;
+	} rows[] = {
+		{ NULL, 0, OCU_AGAIN, OCU_OK, "", "new" },
+		{ "old", 0600, OCU_OK, OCU_OK, "old", "new" },
+		{ "old", 0600, OCU_AGAIN, OCU_AGAIN, "old", "old" },
+		{ "old", 0644, OCU_NOMEM, OCU_NOMEM, "old", "old" },
+		{ "ne", 0600, OCU_AGAIN, OCU_AGAIN, "ne", "ne" },
+		{ "newer", 0600, OCU_AGAIN, OCU_AGAIN, "newer", "newer" },
+		{ "new", 0600, OCU_AGAIN, OCU_OK, "", "new" },
+		/* What nobody would read is not worth a question. */
+		{ "", 0600, OCU_AGAIN, OCU_OK, "", "new" },
+		{ "bad", 0666, OCU_AGAIN, OCU_OK, "", "new" },
+	};
+	const struct ocu_slice id = { certid, sizeof(certid) }, new = { (const uint8_t *)"new", 3 };
+	struct asked a;
+	struct ocu_store_ask ask = { replaces, &a };
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		a = (struct asked){ .answer = rows[i].answer };
+		bed_init(&b);
+		if (rows[i].there)
+			file_make(&b, b.name, rows[i].mode, rows[i].there, strlen(rows[i].there));
+		assert_int_equal(ocu_store_replace(&b.s, id, new, 1000, &ask, NULL), rows[i].st);
+		assert_int_equal(a.times, rows[i].saw[0] ? 1 : 0);
+		assert_string_equal(a.saw, rows[i].saw);
+		holds(&b, rows[i].holds, strlen(rows[i].holds));
+		assert_int_equal(entries(&b, NULL), 1);
+		bed_fini(&b);
+	}
+}
+
 /* ---- a process that dies ---- */
+
+/* A process that had locked the directory and was killed keeps nobody waiting. */
+static void lock_of_the_dead(void **state)
+{
+	struct bed b;
+	int status, fd, ready[2];
+	pid_t pid;
+	char c;
+
+	(void)state;
+	bed_init(&b);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fd = openat(b.s.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (flock(fd, LOCK_EX) != 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	fd = openat(b.s.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(fd);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	put(&b, "after", 5);
+	holds(&b, "after", 5);
+	bed_fini(&b);
+}
 
 /* Lets a child put <n> bytes of <p> and kills it at the <stops>-th stop, which are before and after
  * each system call. Returns 0 if it was killed, 1 if it came to its end, -1 if it cannot be traced.
@@ -646,6 +961,57 @@ static void swept(void **state)
 	bed_fini(&b);
 }
 
+static bool known_renews(void *arg, const char *name)
+{
+	struct bed *b = arg;
+
+	(void)name;
+	assert_int_equal(ocu_store_put(&b->s, certid, sizeof(certid), (const uint8_t *)"new", 3,
+				       5000, NULL), OCU_OK);
+	return false;
+}
+
+/* Another process saves a new response between the look at the old one and its removal. */
+static void swept_while_renewed(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	put(&b, "expires at 1000", 15);
+	ocu_store_sweep(&b.s, 2000, known_renews, &b);
+	holds(&b, "new", 3);
+	bed_fini(&b);
+}
+
+/* A walk takes no more entries at once than it is told, and comes to all of them. */
+static void swept_in_parts(void **state)
+{
+	struct ocu_store_walk w;
+	struct bed b;
+	char name[8];
+	int i, parts = 1, was, is;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), ".tmp-%d", i);
+		file_make(&b, name, 0600, "x", 1);
+	}
+	assert_int_equal(ocu_store_walk_init(&w, &b.s, NULL), OCU_OK);
+	for (was = 10; ocu_store_walk_next(&w, &b.s, 3, INT64_MAX, nothing_known, NULL); was = is) {
+		is = entries(&b, NULL);
+		assert_in_range(is, was - 3, was);
+		parts++;
+	}
+	/* 10 files and the two entries that every directory has */
+	assert_in_range(parts, 4, 5);
+	assert_int_equal(entries(&b, NULL), 0);
+	ocu_store_walk_fini(&w);
+	ocu_store_walk_fini(&w);
+	bed_fini(&b);
+}
+
 /* ---- several at once ---- */
 
 #define WRITERS 3
@@ -720,6 +1086,75 @@ static void writers(void **state)
 	bed_fini(&b);
 }
 
+/* Versions of a response: their number, again and again. */
+#define VERSIONS 200
+#define PROCESSES 4
+
+static enum ocu_status replaces_older(void *arg, const uint8_t *der, size_t n)
+{
+	assert_int_equal(n, 2000);
+	return der[0] < *(const uint8_t *)arg ? OCU_OK : OCU_AGAIN;
+}
+
+/* Saves a share of the versions, the last ones at first. */
+static int versions_put(struct bed *b, int share)
+{
+	uint8_t der[2000], version;
+	struct ocu_store_ask ask = { replaces_older, &version };
+	enum ocu_status st;
+	int i, failed = 0;
+
+	for (i = 0; i < VERSIONS; i++) {
+		version = (uint8_t)((i * 37 + VERSIONS - 1) % VERSIONS);
+		if (version % PROCESSES != share)
+			continue;
+		memset(der, version, sizeof(der));
+		st = ocu_store_replace(&b->s, (struct ocu_slice){ certid, sizeof(certid) },
+				       (struct ocu_slice){ der, sizeof(der) }, 1000, &ask, NULL);
+		failed += st != OCU_OK && st != OCU_AGAIN;
+	}
+	return failed;
+}
+
+/* Several processes save versions of one response in any order: whoever reads, never sees an older
+ * one after a newer one, and in the end the newest is there.
+ */
+static void newest_stays(void **state)
+{
+	uint8_t seen = 0, version;
+	struct ocu_buf out;
+	struct ocu_err err;
+	pid_t pid[PROCESSES];
+	int status, i, ended = 0;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < PROCESSES; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] == 0)
+			_exit(versions_put(&b, i));
+	}
+	while (ended < PROCESSES) {
+		if (get(&b, &out, OCU_OCSP_MAX_BYTES, &err) == OCU_OK) {
+			version = out.data[0];
+			assert_true(version >= seen);
+			seen = version;
+		}
+		ocu_buf_fini(&out);
+		if (waitpid(pid[ended], &status, WNOHANG) == pid[ended]) {
+			assert_int_equal(status, 0);
+			ended++;
+		}
+	}
+	assert_int_equal(get(&b, &out, OCU_OCSP_MAX_BYTES, &err), OCU_OK);
+	assert_int_equal(out.data[0], VERSIONS - 1);
+	ocu_buf_fini(&out);
+	assert_int_equal(entries(&b, NULL), 1);
+	bed_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -734,9 +1169,18 @@ int main(void)
 		cmocka_unit_test(removed),
 		cmocka_unit_test(too_little_room),
 		cmocka_unit_test(full_disk),
+		cmocka_unit_test(order_of_writing),
+		cmocka_unit_test(failing_calls),
+		cmocka_unit_test(no_descriptor_left),
+		cmocka_unit_test(temporary_names),
+		cmocka_unit_test(asked_before),
+		cmocka_unit_test(lock_of_the_dead),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(swept),
+		cmocka_unit_test(swept_while_renewed),
+		cmocka_unit_test(swept_in_parts),
 		cmocka_unit_test(writers),
+		cmocka_unit_test(newest_stays),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
