@@ -25,13 +25,14 @@ struct ocu_msg {
  */
 void ocu_loop_cpus(void);
 
-/* Makes a loop without a thread; *out is NULL on error. Any thread. */
+/* Makes a loop without a thread or a descriptor; *out is NULL on error. Any thread. */
 OCU_MUST enum ocu_status ocu_loop_new(struct ocu_loop **out, struct ocu_err *err);
 
 /* Starts the thread. It blocks every signal, is named "ocu-loop", may run on every CPU that
- * ocu_loop_cpus() has seen, whatever the caller is bound to, and has a lower scheduling priority (nice 10). <init> is
- * the first, <fini> the last thing that runs on it, with <arg>; each may be NULL. No message is
- * lost: those that were posted before ocu_loop_stop() run before <fini>. Errors: OCU_IO, OCU_NOMEM.
+ * ocu_loop_cpus() has seen, whatever the caller is bound to, and has a lower scheduling priority
+ * (nice 10). <init> is the first, <fini> the last thing that runs on it, with <arg>; each may be
+ * NULL. It may be started again after a stop, also in a forked child. No message is lost: those
+ * that were posted before ocu_loop_stop() run before <fini>. Errors: OCU_IO, OCU_NOMEM.
  */
 OCU_MUST enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
 					void (*fini)(void *arg), void *arg, struct ocu_err *err);
@@ -46,10 +47,20 @@ void ocu_loop_post(struct ocu_loop *l, struct ocu_msg *m);
  */
 void ocu_loop_stop(struct ocu_loop *l);
 
+/* Closes the descriptors of a loop that does not run, until the next start. Nobody may post
+ * meanwhile.
+ */
+void ocu_loop_rest(struct ocu_loop *l);
+
+/* Runs on the calling thread what was posted, while the loop thread does not run. Returns whether
+ * there was anything.
+ */
+bool ocu_loop_run_posted(struct ocu_loop *l);
+
 /* Stops the thread if it runs and frees <l>, which may be NULL. Not on the loop thread. */
 void ocu_loop_free(struct ocu_loop *l);
 
-/* Returns libev's loop for watchers. Loop thread only (or before it was started). */
+/* Returns libev's loop for watchers, from <init> to <fini>. Loop thread only. */
 struct ev_loop *ocu_loop_ev(struct ocu_loop *l);
 
 /* One-shot timers with a lower libev priority than sockets: after a stall of the loop, what has

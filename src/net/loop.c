@@ -16,7 +16,8 @@
 #define OCU_LOOP_NICE 10
 
 struct ocu_loop {
-	struct ev_loop *ev;
+	/* Made by each start, and left in place by a stop: others may still post. */
+	_Atomic(struct ev_loop *) ev;
 	ev_async wake;
 	/* The newest message first. Pushed by any thread and taken whole by the loop thread, so
 	 * that no thread ever waits for one that was put aside by the scheduler.
@@ -39,10 +40,11 @@ void ocu_loop_cpus(void)
 	process_cpus_known = sched_getaffinity(0, sizeof(process_cpus), &process_cpus) == 0;
 }
 
-static void run_posted(struct ocu_loop *l)
+bool ocu_loop_run_posted(struct ocu_loop *l)
 {
 	struct ocu_msg *newest = atomic_exchange_explicit(&l->posted, NULL, memory_order_acquire);
 	struct ocu_msg *first = NULL, *next;
+	bool any = newest != NULL;
 
 	for (; newest; newest = next) {
 		next = newest->next;
@@ -53,6 +55,7 @@ static void run_posted(struct ocu_loop *l)
 		next = first->next;
 		first->run(first);
 	}
+	return any;
 }
 
 static void wake_cb(struct ev_loop *ev, ev_async *w, int revents)
@@ -60,10 +63,10 @@ static void wake_cb(struct ev_loop *ev, ev_async *w, int revents)
 	struct ocu_loop *l = w->data;
 
 	(void)revents;
-	/* Asked first: what was posted before the stop is then seen by run_posted(). */
+	/* Asked first: what was posted before the stop is then seen by what follows. */
 	if (atomic_load_explicit(&l->stop, memory_order_acquire))
 		ev_break(ev, EVBREAK_ALL);
-	run_posted(l);
+	(void)ocu_loop_run_posted(l);
 }
 
 /* What the thread does to itself. None of it is a reason not to serve, so failures are ignored: it
@@ -102,15 +105,33 @@ enum ocu_status ocu_loop_new(struct ocu_loop **out, struct ocu_err *err)
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return ocu_fail(err, OCU_NOMEM, "event loop: %s", ocu_text(OCU_NOMEM));
-	l->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	if (!l->ev) {
-		free(l);
+	*out = l;
+	return OCU_OK;
+}
+
+void ocu_loop_rest(struct ocu_loop *l)
+{
+	struct ev_loop *ev = atomic_exchange(&l->ev, NULL);
+
+	if (!ev)
+		return;
+	ev_async_stop(ev, &l->wake);
+	ev_loop_destroy(ev);
+}
+
+/* Makes libev's loop anew: the process may have forked since the last stop. */
+static enum ocu_status ev_new(struct ocu_loop *l, struct ocu_err *err)
+{
+	struct ev_loop *ev;
+
+	ocu_loop_rest(l);
+	ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!ev)
 		return ocu_fail(err, OCU_IO, "libev finds no usable way to wait for events");
-	}
 	ev_async_init(&l->wake, wake_cb);
 	l->wake.data = l;
-	ev_async_start(l->ev, &l->wake);
-	*out = l;
+	ev_async_start(ev, &l->wake);
+	atomic_store(&l->ev, ev);
 	return OCU_OK;
 }
 
@@ -123,6 +144,8 @@ enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
 
 	if (l->running)
 		return ocu_fail(err, OCU_IO, "the loop thread runs already");
+	if (ev_new(l, err) != OCU_OK)
+		return OCU_IO;
 	l->init = init;
 	l->fini = fini;
 	l->arg = arg;
@@ -142,13 +165,16 @@ enum ocu_status ocu_loop_start(struct ocu_loop *l, void (*init)(void *arg),
 
 void ocu_loop_post(struct ocu_loop *l, struct ocu_msg *m)
 {
+	struct ev_loop *ev;
 	struct ocu_msg *head = atomic_load_explicit(&l->posted, memory_order_relaxed);
 
 	do {
 		m->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(&l->posted, &head, m, memory_order_release,
 							memory_order_relaxed));
-	ev_async_send(l->ev, &l->wake);
+	ev = atomic_load(&l->ev);
+	if (ev)
+		ev_async_send(ev, &l->wake);
 }
 
 void ocu_loop_stop(struct ocu_loop *l)
@@ -166,8 +192,7 @@ void ocu_loop_free(struct ocu_loop *l)
 	if (!l)
 		return;
 	ocu_loop_stop(l);
-	ev_async_stop(l->ev, &l->wake);
-	ev_loop_destroy(l->ev);
+	ocu_loop_rest(l);
 	free(l);
 }
 

@@ -226,6 +226,41 @@ static void timer_cb(struct ev_loop *ev, ev_timer *w, int revents)
 	sem_post(w->data);
 }
 
+struct count {
+	struct ocu_msg msg;
+	int n;
+};
+
+static void count_up(struct ocu_msg *m)
+{
+	((struct count *)m)->n++;
+}
+
+/* What was posted while no thread runs, and after the descriptors are closed, waits. */
+static void waits_for_a_thread(void **state)
+{
+	struct ocu_loop *l = loop_new();
+	struct count c = { .msg.run = count_up };
+
+	(void)state;
+	assert_false(ocu_loop_run_posted(l));
+	ocu_loop_post(l, &c.msg);
+	assert_int_equal(c.n, 0);
+	assert_true(ocu_loop_run_posted(l));
+	assert_int_equal(c.n, 1);
+	ocu_loop_rest(l);
+	ocu_loop_post(l, &c.msg);
+	assert_int_equal(ocu_loop_start(l, NULL, NULL, NULL, NULL), OCU_OK);
+	ocu_loop_stop(l);
+	assert_int_equal(c.n, 2);
+	ocu_loop_rest(l);
+	assert_int_equal(ocu_loop_start(l, NULL, NULL, NULL, NULL), OCU_OK);
+	ocu_loop_post(l, &c.msg);
+	ocu_loop_stop(l);
+	assert_int_equal(c.n, 3);
+	ocu_loop_free(l);
+}
+
 struct timed {
 	struct ocu_loop *loop;
 	ev_timer timer;
@@ -419,6 +454,7 @@ int main(void)
 		cmocka_unit_test(posts_itself),
 		cmocka_unit_test(frees_itself),
 		cmocka_unit_test(start_and_stop),
+		cmocka_unit_test(waits_for_a_thread),
 		cmocka_unit_test(runs_watchers),
 		cmocka_unit_test(sockets_before_timers),
 		cmocka_unit_test(timers_start_and_stop),
