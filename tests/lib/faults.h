@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* faults.h - the one table of what a scripted responder can do to a client: from what was asked to
- * the bytes, pauses and the end of the connection. Opens no socket.
+ * the bytes, pauses and the end of the connection. Opens no socket. The table is in faults.c, what
+ * its rows do in faults_*.c.
  *
  * The first segment of a URL's path names the row, a number (or another row) may follow after a
  * hyphen: "/ok/", "/slow-50/", "/status-503/", "/redirect-revoked/".
