@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* responder_own.h - what the files of the responder share. Those who only use one include
+ * responder.h.
+ */
+#ifndef TESTS_RESPONDER_OWN_H
+#define TESTS_RESPONDER_OWN_H
+
+#include <ev.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include "faults.h"
+#include "responder.h"
+
+#define HEAD_MAX_BYTES 16384
+#define BODY_MAX_BYTES 65536
+#define FILL_MAX 8            /* connections that fill the queue of a black hole */
+#define SNI_BYTES 256
+
+/* How often something was asked for. */
+struct seen {
+	struct seen *next;
+	uint64_t n;
+	char key[];                /* "segment" or "segment serial" */
+};
+
+enum conn_state { CONN_TLS, CONN_READ, CONN_DELAY, CONN_WRITE, CONN_DEAF };
+
+struct conn {
+	struct responder *r;
+	struct conn *next, **prev;
+	int fd;
+	SSL *ssl;
+	ev_io rd, wr;
+	ev_timer timer;
+	enum conn_state state;
+	char in[HEAD_MAX_BYTES + BODY_MAX_BYTES + 1];
+	size_t in_n;
+	struct fault_plan plan;
+	size_t sent;               /* of plan.bytes */
+	uint64_t flooded;
+	bool busy;                 /* counted as being answered */
+	bool held;                 /* the answer waits for responder_release() */
+};
+
+struct side {
+	struct responder *r;
+	bool v6;
+	int fd;                    /* -1: this family is not there */
+	enum responder_mode mode;
+	ev_io acc;
+	int fill[FILL_MAX];
+	size_t n_fill;
+};
+
+struct responder {
+	struct pki *pki;
+	struct ev_loop *loop;
+	ev_async wake;
+	pthread_t thread;
+	uint16_t port;
+	SSL_CTX *ctx;
+	bool tls_hang, has_v6;
+	struct side sides[2];
+	struct conn *conns;
+
+	pthread_mutex_t lock;      /* covers what follows */
+	pthread_cond_t changed;
+	bool stop, drop, release;
+	bool mode_asked[2];
+	enum responder_mode mode[2];
+	char forced[FAULT_SEGMENT_BYTES];
+	char early[FAULT_SEGMENT_BYTES];
+	OCSP_CERTID *early_id;
+	struct responder_stats st;
+	uint64_t busy;
+	struct seen *seen;
+	char last[HEAD_MAX_BYTES];
+	char sni[SNI_BYTES];
+};
+
+/* A request, cut into zero-terminated strings in a copy of the connection's buffer. */
+struct request {
+	char *text;
+	char *method, *target;
+	const char *host, *etag, *since;
+	const uint8_t *body;
+	size_t body_n;
+	bool keep, absolute;
+};
+
+/* Ends the program. */
+void responder_fatal(const char *what);
+
+/* responder_count.c: both need the lock. seen_count() counts a request, and returns how often this
+ * certificate was asked for there before.
+ */
+struct seen *seen_get(struct responder *r, const char *key);
+unsigned seen_count(struct responder *r, const char *segment, const OCSP_CERTID *id);
+void request_count(struct responder *r, const struct request *q, OCSP_REQUEST *req,
+		   const OCSP_CERTID *id);
+
+/* responder_request.c: request_parse() cuts the <n> bytes of a head; the result points into
+ * q->text, which the caller frees. request_answer() makes the plan of the connection, and begins
+ * it.
+ */
+void request_parse(struct request *q, const char *head, size_t n);
+void request_answer(struct conn *c, struct request *q);
+
+/* responder_conn.c: conn_new() takes <fd>; conn_answer() does what the plan of the connection
+ * says.
+ */
+void conn_new(struct responder *r, int fd, bool v6);
+void conn_answer(struct conn *c);
+void conn_end(struct conn *c, bool reset);
+
+/* responder_side.c: sides_bind() finds one port that is free in both families. */
+void sides_bind(struct responder *r);
+void side_set(struct side *s, enum responder_mode m);
+void side_stop(struct side *s);
+
+#endif
