@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lab_log.c - the lab's log server, and the commands that look for lines in what has come. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "lab.h"
+
+int log_port(void)
+{
+	struct sockaddr_in in4;
+	socklen_t n = sizeof(in4);
+
+	if (getsockname(lab.log, (struct sockaddr *)&in4, &n) != 0)
+		lab_die("getsockname");
+	return ntohs(in4.sin_port);
+}
+
+void log_open(void)
+{
+	struct sockaddr_in in4 = { .sin_family = AF_INET };
+	int room = 4 << 20;
+
+	in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	lab.log = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (lab.log < 0 || bind(lab.log, (struct sockaddr *)&in4, sizeof(in4)) != 0)
+		lab_die("log server");
+	setsockopt(lab.log, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+}
+
+/* Keeps what has come; "<PRI>" in front tells level and facility. */
+void log_read(void)
+{
+	char text[LOG_LINE_BYTES];
+	struct line *l;
+	ssize_t n;
+
+	while ((n = recv(lab.log, text, sizeof(text) - 1, 0)) > 0) {
+		text[n] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		l = calloc(1, sizeof(*l) + strlen(text) + 1);
+		if (!l)
+			lab_die("calloc");
+		memcpy(l->text, text, strlen(text) + 1);
+		*lab.lines_end = l;
+		lab.lines_end = &l->next;
+	}
+}
+
+uint64_t log_match(const regex_t *re, FILE *out)
+{
+	struct line *l;
+	uint64_t n = 0;
+
+	log_read();
+	for (l = lab.lines; l; l = l->next) {
+		if (regexec(re, l->text, 0, NULL, 0) != 0)
+			continue;
+		n++;
+		if (out)
+			fprintf(out, "%s\n", l->text);
+	}
+	return n;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static bool log_await(const regex_t *re, uint64_t n)
+{
+	struct pollfd p = { .fd = lab.log, .events = POLLIN };
+	int64_t end = now_ms() + AWAIT_MS, left;
+
+	while (log_match(re, NULL) < n) {
+		left = end - now_ms();
+		if (left <= 0)
+			return false;
+		poll(&p, 1, (int)left);
+	}
+	return true;
+}
+
+bool cmd_log(char **w, size_t n, FILE *out)
+{
+	bool await = !strcmp(w[0], "await-log"), ok = true;
+	const char *text = await ? (n > 2 ? w[2] : "") : w[1];
+	regex_t re;
+
+	if (regcomp(&re, text, REG_EXTENDED | REG_NOSUB) != 0)
+		return lab_refuse(out, "not an expression:", text);
+	if (await)
+		ok = log_await(&re, strtoull(w[1], NULL, 10)) ||
+		     lab_refuse(out, "too few log lines match", text);
+	else if (!strcmp(w[0], "log"))
+		log_match(&re, out);
+	else
+		fprintf(out, "%llu\n", (unsigned long long)log_match(&re, NULL));
+	regfree(&re);
+	if (!ok && regcomp(&re, "", REG_NOSUB) == 0) {
+		log_match(&re, out);
+		regfree(&re);
+	}
+	return ok;
+}
