@@ -409,20 +409,43 @@ unsigned fault_requests(const struct fault *f)
 	abort();
 }
 
-/* The longest row that is the segment or, followed by a hyphen, its beginning. */
+static const struct fault *row_named(const char *name, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS; i++)
+		if (strlen(table[i].name) == n && !strncmp(table[i].name, name, n))
+			return &table[i];
+	return NULL;
+}
+
+/* The row of "name-number", if it has one that can be another. */
+static const struct fault *row_numbered(const char *segment)
+{
+	const char *hyphen = strrchr(segment, '-');
+	const struct fault *f;
+
+	if (!hyphen || !hyphen[1] || hyphen[1 + strspn(hyphen + 1, "0123456789")])
+		return NULL;
+	f = row_named(segment, (size_t)(hyphen - segment));
+	return f && f->num ? f : NULL;
+}
+
+/* The row of "redirect-segment", if there is something at the place that it leads to. */
+static const struct fault *row_redirecting(const char *segment)
+{
+	const struct fault *f = row_named(segment, strcspn(segment, "-"));
+
+	if (!f || f->http != http_redirect || !strchr(segment, '-'))
+		return NULL;
+	return fault_find(strchr(segment, '-') + 1) ? f : NULL;
+}
+
 const struct fault *fault_find(const char *segment)
 {
-	const struct fault *best = NULL;
-	size_t i, n, most = 0;
+	const struct fault *f = row_named(segment, strlen(segment));
 
-	for (i = 0; i < ROWS; i++) {
-		n = strlen(table[i].name);
-		if (strncmp(segment, table[i].name, n) != 0 || n <= most)
-			continue;
-		if (segment[n] && segment[n] != '-')
-			continue;
-		best = &table[i];
-		most = n;
-	}
-	return best;
+	if (!f)
+		f = row_numbered(segment);
+	return f ? f : row_redirecting(segment);
 }

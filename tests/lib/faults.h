@@ -3,8 +3,10 @@
  * the bytes, pauses and the end of the connection. Opens no socket. The table is in faults.c, what
  * its rows do in faults_*.c.
  *
- * The first segment of a URL's path names the row, a number (or another row) may follow after a
- * hyphen: "/ok/", "/slow-50/", "/status-503/", "/redirect-revoked/".
+ * The first segment of a URL's path is the whole name of a row: "/ok/", "/hang-body/". If the row has
+ * a number, another one may follow after a hyphen: "/slow-50/", "/status-503/"; a redirect may be
+ * followed by the segment that it leads to: "/redirect-revoked/". Nothing else is found, so a new row
+ * never takes what was meant for another.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
@@ -62,7 +64,7 @@ enum fault_server {
 
 struct fault;
 
-/* Finds the row of <segment>; NULL if there is none. */
+/* Finds the row of <segment>, exactly; NULL if there is none. */
 const struct fault *fault_find(const char *segment);
 
 /* The rows, for tests that go through all of them: NULL after the last one. */
