@@ -241,6 +241,8 @@ static const struct fault table[] = {
 	{ .name = "other-protocol", .http = http_other_protocol,
 	  .why = "not an HTTP/1 status line" },
 	{ .name = "garbage-after", .want = GOOD, .http = http_garbage_after },
+	{ .name = "garbage-before", .http = http_garbage_before,
+	  .why = "not an HTTP/1 status line" },
 	{ .name = "flood-after", .want = GOOD, .http = http_flood_after },
 	{ .name = "crlf-before", .http = http_crlf_before, .why = "not an HTTP/1 status line" },
 

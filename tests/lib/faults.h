@@ -3,10 +3,10 @@
  * the bytes, pauses and the end of the connection. Opens no socket. The table is in faults.c, what
  * its rows do in faults_*.c.
  *
- * The first segment of a URL's path is the whole name of a row: "/ok/", "/hang-body/". If the row has
- * a number, another one may follow after a hyphen: "/slow-50/", "/status-503/"; a redirect may be
- * followed by the segment that it leads to: "/redirect-revoked/". Nothing else is found, so a new row
- * never takes what was meant for another.
+ * The first segment of a URL's path is the whole name of a row: "/ok/", "/hang-body/". If the row
+ * has a number, another one may follow after a hyphen: "/slow-50/", "/status-503/"; a redirect may
+ * be followed by the segment that it leads to: "/redirect-revoked/". Nothing else is found, so a
+ * new row never takes what was meant for another.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
@@ -24,6 +24,7 @@ struct fault_ask {
 	const char *host;          /* value of Host */
 	const char *etag;          /* value of If-None-Match, NULL if none */
 	const char *since;         /* value of If-Modified-Since, NULL if none */
+	unsigned retry_after_s;    /* the answer says Retry-After; 0: it does not */
 	const OCSP_CERTID *id;     /* the certificate asked for; NULL: not an OCSP request */
 	unsigned nth;              /* how often this certificate was asked for there before */
 	int64_t now;               /* seconds since the epoch */

@@ -26,6 +26,8 @@ void answer_head(struct answer *a, FILE *out, int status, const char *type, cons
 	if (strcmp(type, NO_TYPE) != 0)
 		fprintf(out, "Content-Type: %s\r\n", type);
 	fputs(more ? more : "", out);
+	if (a->ask->retry_after_s)
+		fprintf(out, "Retry-After: %u\r\n", a->ask->retry_after_s);
 	if (!a->ask->keep)
 		fputs("Connection: close\r\n", out);
 }
@@ -178,6 +180,14 @@ void http_garbage_after(struct answer *a, FILE *out)
 {
 	http_usual(a, out);
 	fputs("\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", out);
+}
+
+void http_garbage_before(struct answer *a, FILE *out)
+{
+	static const char garbage[] = "\x7f" "ELF\2\1\1\0\377\r\n";
+
+	fwrite(garbage, 1, sizeof(garbage) - 1, out);
+	http_usual(a, out);
 }
 
 void http_flood_after(struct answer *a, FILE *out)

@@ -96,7 +96,7 @@ typedef void fault_body(struct answer *a);
 /* faults_http.c */
 fault_http http_usual, http_status, http_get, http_post, http_first, http_continue,
 	http_continue_flood, http_switch, http_not_modified, http_etag, http_modified,
-	http_garbage_after, http_flood_after, http_crlf_before;
+	http_garbage_after, http_garbage_before, http_flood_after, http_crlf_before;
 
 /* faults_redirect.c */
 fault_http http_redirect, http_chain, http_loop, http_redirect_relative, http_redirect_none,

@@ -71,6 +71,9 @@ uint64_t log_match(const regex_t *re, FILE *out);
 struct responder *lab_responder(const char *name);
 struct named_cert *lab_cert(const char *name);
 
+/* Writes the serial of the certificate <name> as pki_serial() does; false if there is none. */
+bool lab_serial(const char *name, char serial[static 64]);
+
 /* Whoever verifies responders gets what their certificates come down to. */
 void lab_tls_ca_write(void);
 
@@ -91,8 +94,8 @@ bool command_run(const char *line, FILE *out);
  */
 typedef bool lab_command(char **w, size_t n, FILE *out);
 bool lab_refuse(FILE *out, const char *why, const char *what);
-lab_command cmd_responder, cmd_play, cmd_release, cmd_drop, cmd_count, cmd_await, cmd_await_idle,
-	cmd_sni, cmd_last, cmd_port;
+lab_command cmd_responder, cmd_play, cmd_limit, cmd_cache, cmd_release, cmd_drop, cmd_count,
+	cmd_at_most, cmd_await, cmd_await_idle, cmd_last, cmd_sni, cmd_port;
 lab_command cmd_name, cmd_dns, cmd_await_dns;
 lab_command cmd_cert, cmd_ocsp;
 lab_command cmd_log;

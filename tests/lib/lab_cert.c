@@ -18,6 +18,19 @@ struct named_cert *lab_cert(const char *name)
 	return NULL;
 }
 
+bool lab_serial(const char *name, char serial[static 64])
+{
+	struct named_cert *c = lab_cert(name);
+	char *text;
+
+	if (!c)
+		return false;
+	text = pki_serial(c->id.cert);
+	snprintf(serial, 64, "%s", text);
+	OPENSSL_free(text);
+	return true;
+}
+
 static bool cert_word(struct cert_order *o, const char *word, size_t *n_uris)
 {
 	if (!strncmp(word, "cn=", 3))

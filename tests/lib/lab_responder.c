@@ -24,6 +24,7 @@ static bool mode_read(const char *word, enum responder_mode *m)
 	} modes[] = {
 		{ "on", RESPONDER_LISTEN }, { "refuse", RESPONDER_REFUSE },
 		{ "blackhole", RESPONDER_BLACKHOLE }, { "silent", RESPONDER_SILENT },
+		{ "deaf", RESPONDER_DEAF },
 	};
 	size_t i;
 
@@ -67,57 +68,188 @@ static bool tls_read(const char *word, struct responder_conf *conf, struct pki_i
 	return false;
 }
 
+/* What "responder" was asked for. */
+struct responder_order {
+	struct responder_conf conf;
+	struct pki_id *tls;        /* where its certificate goes; NULL: there can be none */
+	struct responder_at at[2 + RESPONDER_MORE_MAX]; /* the modes in the order given */
+	size_t n_at, n_more;
+	int after_ms;
+};
+
+/* "ADDRESS=MODE", v4= and v6= being short for the usual two. */
+static bool mode_word(struct responder_order *o, char *word)
+{
+	struct responder_at *at = &o->at[o->n_at];
+	char *eq = strchr(word, '=');
+
+	if (!eq || o->n_at == sizeof(o->at) / sizeof(o->at[0]) || !mode_read(eq + 1, &at->mode))
+		return false;
+	*eq = '\0';
+	at->addr = word;
+	if (!strcmp(word, "v4"))
+		at->addr = "127.0.0.1";
+	else if (!strcmp(word, "v6"))
+		at->addr = "::1";
+	else if (o->n_more == RESPONDER_MORE_MAX)
+		return false;
+	else
+		o->conf.more[o->n_more++] = *at;
+	o->n_at++;
+	return true;
+}
+
+static bool responder_word(struct responder_order *o, char *word)
+{
+	if (!strncmp(word, "after=", 6))
+		o->after_ms = (int)strtol(word + 6, NULL, 10);
+	else if (!strncmp(word, "tls=", 4))
+		return o->tls && tls_read(word + 4, &o->conf, o->tls);
+	else
+		return mode_word(o, word);
+	return o->after_ms >= 0;
+}
+
+/* The modes that were given come afterwards, at once or later. */
+static struct responder *responder_start(struct responder_order *o)
+{
+	size_t i;
+
+	o->conf.pki = lab.pki;
+	o->conf.v4 = o->after_ms ? RESPONDER_REFUSE : RESPONDER_LISTEN;
+	o->conf.v6 = RESPONDER_REFUSE;
+	for (i = 0; i < o->n_more; i++)
+		o->conf.more[i].mode = RESPONDER_REFUSE;
+	return responder_new(&o->conf);
+}
+
 bool cmd_responder(char **w, size_t n, FILE *out)
 {
-	struct responder_conf conf = { .pki = lab.pki, .v6 = RESPONDER_REFUSE };
 	struct responder *r = lab_responder(w[1]);
-	struct named_responder *slot;
-	bool v4 = false, v6 = false;
+	struct named_responder *slot = &lab.responders[lab.n_responders];
+	struct responder_order o = { .tls = r ? NULL : &slot->tls };
 	size_t i;
 
 	if (!r && lab.n_responders == RESPONDERS_MAX)
 		return lab_refuse(out, "too many responders", w[1]);
-	slot = &lab.responders[lab.n_responders];
-	for (i = 2; i < n; i++) {
-		if (!strncmp(w[i], "v4=", 3) && mode_read(w[i] + 3, &conf.v4))
-			v4 = true;
-		else if (!strncmp(w[i], "v6=", 3) && mode_read(w[i] + 3, &conf.v6))
-			v6 = true;
-		else if (r || strncmp(w[i], "tls=", 4) || !tls_read(w[i] + 4, &conf, &slot->tls))
+	for (i = 2; i < n; i++)
+		if (!responder_word(&o, w[i]))
 			return lab_refuse(out, "unknown word", w[i]);
+	if (!r) {
+		r = responder_start(&o);
+		lab.n_responders++;
+		snprintf(slot->name, sizeof(slot->name), "%s", w[1]);
+		slot->r = r;
+		if (o.after_ms && !o.n_at)
+			responder_mode_at(r, "127.0.0.1", RESPONDER_LISTEN, o.after_ms);
 	}
-	if (r) {
-		if (v4)
-			responder_mode_set(r, false, conf.v4);
-		if (v6)
-			responder_mode_set(r, true, conf.v6);
-		fprintf(out, "%u\n", (unsigned)responder_port(r));
-		return true;
+	for (i = 0; i < o.n_at; i++) {
+		if (!strcmp(o.at[i].addr, "::1") && !responder_has_v6(r))
+			return lab_refuse(out, "this host has no [::1] for", w[1]);
+		if (!responder_mode_at(r, o.at[i].addr, o.at[i].mode, o.after_ms))
+			return lab_refuse(out, "it was started without the address", o.at[i].addr);
 	}
-	lab.n_responders++;
-	snprintf(slot->name, sizeof(slot->name), "%s", w[1]);
-	slot->r = responder_new(&conf);
-	if (v6 && !responder_has_v6(slot->r))
-		return lab_refuse(out, "this host has no [::1] for", w[1]);
-	fprintf(out, "%u\n", (unsigned)responder_port(slot->r));
+	fprintf(out, "%u\n", (unsigned)responder_port(r));
 	return true;
+}
+
+static bool is_segment(const char *segment)
+{
+	return fault_find(strncmp(segment, "hold-", 5) ? segment : segment + 5);
+}
+
+/* Reads a number that is not negative. */
+static bool number_read(const char *text, unsigned *n)
+{
+	char *end;
+
+	*n = (unsigned)strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end;
+}
+
+static bool play_word(struct responder_play *p, const char *word, char serial[static 64])
+{
+	unsigned n = 0;
+	bool ok = true;
+
+	if (!strncmp(word, "cert=", 5)) {
+		ok = lab_serial(word + 5, serial);
+		p->serial = serial;
+	} else if (!strncmp(word, "path=/", 6)) {
+		p->path = word + 6;
+	} else if (!strncmp(word, "first=", 6)) {
+		ok = number_read(word + 6, &n) && n;
+		p->first = n;
+	} else if (!strncmp(word, "delay=", 6)) {
+		ok = number_read(word + 6, &n);
+		p->delay_ms = (int)n;
+	} else if (!strncmp(word, "retry-after=", 12)) {
+		ok = number_read(word + 12, &p->retry_after_s);
+	} else {
+		ok = false;
+	}
+	return ok;
 }
 
 bool cmd_play(char **w, size_t n, FILE *out)
 {
 	struct responder *r = lab_responder(w[1]);
-	const char *segment = w[2];
+	struct responder_play p = { .segment = w[2] };
+	char serial[64];
+	size_t i;
+
+	if (!r)
+		return lab_refuse(out, "no such responder", w[1]);
+	if (!strcmp(w[2], "-"))
+		p.segment = NULL;
+	else if (!is_segment(w[2]))
+		return lab_refuse(out, "no such behaviour", w[2]);
+	for (i = 3; i < n; i++)
+		if (!play_word(&p, w[i], serial))
+			return lab_refuse(out, "unknown word", w[i]);
+	if (n == 3)
+		responder_force(r, p.segment);
+	else
+		responder_play(r, &p);
+	return true;
+}
+
+bool cmd_limit(char **w, size_t n, FILE *out)
+{
+	struct responder *r = lab_responder(w[1]);
+	struct responder_limit l = {0};
+	bool ok = true;
+	size_t i;
+
+	if (!r)
+		return lab_refuse(out, "no such responder", w[1]);
+	for (i = 2; i < n; i++) {
+		if (!strncmp(w[i], "rate=", 5))
+			ok = number_read(w[i] + 5, &l.per_second);
+		else if (!strncmp(w[i], "retry-after=", 12))
+			ok = number_read(w[i] + 12, &l.retry_after_s);
+		else if (!strncmp(w[i], "answer=", 7) && is_segment(w[i] + 7))
+			l.segment = w[i] + 7;
+		else
+			ok = false;
+		if (!ok)
+			return lab_refuse(out, "unknown word", w[i]);
+	}
+	responder_limit(r, &l);
+	return true;
+}
+
+bool cmd_cache(char **w, size_t n, FILE *out)
+{
+	struct responder *r = lab_responder(w[1]);
+	bool off = !strcmp(w[2], "-");
 
 	(void)n;
 	if (!r)
 		return lab_refuse(out, "no such responder", w[1]);
-	if (!strcmp(segment, "-")) {
-		responder_force(r, NULL);
-		return true;
-	}
-	if (!fault_find(strncmp(segment, "hold-", 5) ? segment : segment + 5))
-		return lab_refuse(out, "no such behaviour", segment);
-	responder_force(r, segment);
+	if (!off && !is_segment(w[2]))
+		return lab_refuse(out, "no such behaviour", w[2]);
+	responder_cache(r, off ? NULL : w[2]);
 	return true;
 }
 
@@ -143,52 +275,70 @@ bool cmd_drop(char **w, size_t n, FILE *out)
 	return true;
 }
 
+/* The name under which the responder counts <what>: certificates have names here. */
+static bool counted_as(const char *what, char *name, size_t n)
+{
+	char serial[64];
+
+	if (strncmp(what, "cert=", 5) != 0)
+		return snprintf(name, n, "%s", what) < (int)n;
+	return lab_serial(what + 5, serial) && snprintf(name, n, "serial=%s", serial) < (int)n;
+}
+
 bool cmd_count(char **w, size_t n, FILE *out)
 {
 	struct responder *r = lab_responder(w[1]);
-	struct responder_stats st;
-	const struct {
-		const char *name;
-		const uint64_t *value;
-	} rows[] = {
-		{ "requests", &st.requests }, { "get", &st.get }, { "post", &st.post },
-		{ "connections", &st.connections }, { "open", &st.open }, { "peak", &st.peak },
-		{ "busy", &st.busy_peak }, { "v6", &st.v6 }, { "conditional", &st.conditional },
-		{ "not-modified", &st.not_modified }, { "absolute", &st.absolute },
-		{ "malformed", &st.malformed }, { "sha1", &st.sha1 }, { "nonce", &st.nonce },
-	};
-	size_t i;
+	char what[96];
+	uint64_t value;
 
 	(void)n;
 	if (!r)
 		return lab_refuse(out, "no such responder", w[1]);
-	if (*w[2] == '/') {
-		fprintf(out, "%llu\n", (unsigned long long)responder_count(r, w[2] + 1));
-		return true;
-	}
-	responder_stats(r, &st);
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcmp(rows[i].name, w[2]) != 0)
-			continue;
-		fprintf(out, "%llu\n", (unsigned long long)*rows[i].value);
-		return true;
-	}
-	return lab_refuse(out, "nothing counted is called", w[2]);
+	if (!counted_as(w[2], what, sizeof(what)) || !responder_value(r, what, &value))
+		return lab_refuse(out, "nothing counted is called", w[2]);
+	fprintf(out, "%llu\n", (unsigned long long)value);
+	return true;
 }
 
+/* "at-most NAME N WHAT" */
+bool cmd_at_most(char **w, size_t n, FILE *out)
+{
+	struct responder *r = lab_responder(w[1]);
+	unsigned most = 0;
+	char what[96];
+	uint64_t value;
+
+	(void)n;
+	if (!r)
+		return lab_refuse(out, "no such responder", w[1]);
+	if (!number_read(w[2], &most))
+		return lab_refuse(out, "not a number:", w[2]);
+	if (!counted_as(w[3], what, sizeof(what)) || !responder_value(r, what, &value))
+		return lab_refuse(out, "nothing counted is called", w[3]);
+	fprintf(out, "%llu\n", (unsigned long long)value);
+	return value <= most || lab_refuse(out, "that is more than", w[2]);
+}
+
+/* "await NAME N [WHAT]" */
 bool cmd_await(char **w, size_t n, FILE *out)
 {
 	struct responder *r = lab_responder(w[1]);
-	const char *segment = n > 3 ? w[3] + (*w[3] == '/') : NULL;
-	uint64_t many = strtoull(w[2], NULL, 10);
+	const char *name = n > 3 ? w[3] : "requests";
+	uint64_t value;
+	unsigned many;
+	char what[96];
 
 	if (!r)
 		return lab_refuse(out, "no such responder", w[1]);
-	if (!strcmp(w[0], "await-connections"))
-		return responder_wait_connections(r, many, AWAIT_MS) ||
-		       lab_refuse(out, "too few connections came to", w[1]);
-	return responder_wait(r, segment, many, AWAIT_MS) ||
-	       lab_refuse(out, "too few requests came to", w[1]);
+	if (!number_read(w[2], &many))
+		return lab_refuse(out, "not a number:", w[2]);
+	if (!counted_as(name, what, sizeof(what)) || !responder_value(r, what, &value))
+		return lab_refuse(out, "nothing counted is called", name);
+	if (responder_await(r, what, many, AWAIT_MS))
+		return true;
+	responder_value(r, what, &value);
+	fprintf(out, "only %llu ", (unsigned long long)value);
+	return lab_refuse(out, "came of", name);
 }
 
 bool cmd_await_idle(char **w, size_t n, FILE *out)

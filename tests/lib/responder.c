@@ -43,27 +43,23 @@ static void release_all(struct responder *r)
 static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 {
 	struct responder *r = w->data;
-	bool asked[2], stop, drop, release;
-	enum responder_mode mode[2];
+	bool stop, drop, release;
 	size_t i;
 
 	(void)revents;
 	pthread_mutex_lock(&r->lock);
-	memcpy(asked, r->mode_asked, sizeof(asked));
-	memcpy(mode, r->mode, sizeof(mode));
 	stop = r->stop;
 	drop = r->drop;
 	release = r->release;
 	pthread_mutex_unlock(&r->lock);
-	for (i = 0; i < 2; i++)
-		if (asked[i])
-			side_set(&r->sides[i], mode[i]);
+	for (i = 0; i < r->n_sides; i++)
+		side_ask(&r->sides[i]);
 	if (release)
 		release_all(r);
 	if (drop || stop)
 		drop_all(r);
 	pthread_mutex_lock(&r->lock);
-	r->mode_asked[0] = r->mode_asked[1] = r->drop = r->release = false;
+	r->drop = r->release = false;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 	if (stop)
@@ -98,6 +94,7 @@ struct responder *responder_new(const struct responder_conf *c)
 	struct responder *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
 	sigset_t all, old;
+	size_t i;
 
 	if (!r)
 		responder_fatal("calloc");
@@ -106,7 +103,7 @@ struct responder *responder_new(const struct responder_conf *c)
 	r->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!r->loop)
 		responder_fatal("ev_loop_new");
-	sides_bind(r);
+	sides_bind(r, c);
 	ev_async_init(&r->wake, on_wake);
 	r->wake.data = r;
 	ev_async_start(r->loop, &r->wake);
@@ -117,6 +114,8 @@ struct responder *responder_new(const struct responder_conf *c)
 	pthread_condattr_destroy(&attr);
 	side_set(&r->sides[0], c->v4);
 	side_set(&r->sides[1], c->v6);
+	for (i = 2; i < r->n_sides; i++)
+		side_set(&r->sides[i], c->more[i - 2].mode);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (pthread_create(&r->thread, NULL, thread_main, r) != 0)
@@ -130,7 +129,7 @@ static void responder_destroy(struct responder *r)
 	struct seen *s;
 	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < r->n_sides; i++) {
 		side_stop(&r->sides[i]);
 		if (r->sides[i].fd >= 0)
 			close(r->sides[i].fd);
@@ -141,6 +140,7 @@ static void responder_destroy(struct responder *r)
 		r->seen = s->next;
 		free(s);
 	}
+	scripts_fini(r);
 	OCSP_CERTID_free(r->early_id);
 	SSL_CTX_free(r->ctx);
 	pthread_cond_destroy(&r->changed);
@@ -160,6 +160,16 @@ void responder_free(struct responder *r)
 	responder_destroy(r);
 }
 
+static struct side *side_of(struct responder *r, const char *addr)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_sides; i++)
+		if (!strcmp(r->sides[i].addr, addr))
+			return &r->sides[i];
+	return NULL;
+}
+
 uint16_t responder_port(const struct responder *r)
 {
 	return r->port;
@@ -170,22 +180,27 @@ bool responder_has_v6(const struct responder *r)
 	return r->has_v6;
 }
 
-void responder_mode_set(struct responder *r, bool v6, enum responder_mode m)
+bool responder_mode_at(struct responder *r, const char *addr, enum responder_mode m, int after_ms)
 {
+	struct side *s = side_of(r, addr);
+
+	if (!s)
+		return false;
 	pthread_mutex_lock(&r->lock);
-	r->mode[v6] = m;
-	r->mode_asked[v6] = true;
+	s->wanted = m;
+	s->after_ms = after_ms;
+	s->asked = true;
 	ev_async_send(r->loop, &r->wake);
-	while (r->mode_asked[v6])
+	while (s->asked)
 		pthread_cond_wait(&r->changed, &r->lock);
 	pthread_mutex_unlock(&r->lock);
+	return true;
 }
 
-void responder_force(struct responder *r, const char *segment)
+void responder_mode_set(struct responder *r, bool v6, enum responder_mode m)
 {
-	pthread_mutex_lock(&r->lock);
-	snprintf(r->forced, sizeof(r->forced), "%s", segment ? segment : "");
-	pthread_mutex_unlock(&r->lock);
+	if (!responder_mode_at(r, r->sides[v6].addr, m, 0))
+		responder_fatal(r->sides[v6].addr);
 }
 
 void responder_early(struct responder *r, const char *segment, X509 *cert)

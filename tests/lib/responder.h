@@ -15,11 +15,21 @@ enum responder_mode {
 	RESPONDER_REFUSE,    /* connections are refused */
 	RESPONDER_BLACKHOLE, /* connections are neither accepted nor refused */
 	RESPONDER_SILENT,    /* connections succeed, nobody reads or writes */
+	RESPONDER_DEAF,      /* connections are accepted, counted and read, never answered */
+};
+
+#define RESPONDER_MORE_MAX 6
+
+/* One more address of a responder, on the same port. */
+struct responder_at {
+	const char *addr;    /* borrows: an IPv4 address of loopback, as "127.0.0.2" */
+	enum responder_mode mode;
 };
 
 struct responder_conf {
 	struct pki *pki;               /* keeps; signs */
 	enum responder_mode v4, v6;    /* 127.0.0.1 and [::1], on the same port */
+	struct responder_at more[RESPONDER_MORE_MAX]; /* up to the first without an address */
 	const struct pki_id *tls;      /* keeps; NULL: plain HTTP, else the server's certificate */
 	bool tls_hang;                 /* connections are accepted and the TLS handshake ignored */
 };
@@ -36,6 +46,9 @@ struct responder_stats {
 	uint64_t conditional;    /* requests with If-None-Match or If-Modified-Since */
 	uint64_t not_modified;   /* answered with 304 */
 	uint64_t absolute;       /* requests in absolute-form, as sent to a proxy */
+	uint64_t no_cache;       /* requests with Cache-Control: no-cache */
+	uint64_t refused;        /* requests over the limit of responder_limit() */
+	uint64_t stale;          /* answered by responder_cache() */
 	uint64_t sha1;           /* requests whose CertID is in SHA-1 */
 	uint64_t nonce;          /* requests that carry extensions */
 	uint64_t bytes_in, bytes_out;
@@ -57,8 +70,45 @@ bool responder_has_v6(const struct responder *r);
 /* Changes what a client meets at 127.0.0.1 or [::1]; open connections stay. */
 void responder_mode_set(struct responder *r, bool v6, enum responder_mode m);
 
-/* From now on every request is answered as if its path began with <segment>; NULL: as its own. */
+/* The same for any of its addresses, which begins so many milliseconds later if <after_ms> is not
+ * 0; then this returns at once. False: <addr> is none of its addresses.
+ */
+bool responder_mode_at(struct responder *r, const char *addr, enum responder_mode m, int after_ms);
+
+/* What answers differ in from what the URL says, and for which requests. */
+struct responder_play {
+	const char *segment;     /* answers as if the path began so; NULL: as it does */
+	int delay_ms;            /* before the answer, beside the segment's own */
+	unsigned retry_after_s;  /* Retry-After of the answer; 0: none */
+	const char *serial;      /* only about the certificate with that serial, written as
+				  * pki_serial() does; NULL: any */
+	const char *path;        /* only for paths with that first segment; NULL: any */
+	uint64_t first;          /* only so many requests from now on; 0: all */
+};
+
+/* From now on answers what fits as <p> says (borrows); of several that fit the last one counts.
+ * NULL: all is as the URLs say.
+ */
+void responder_play(struct responder *r, const struct responder_play *p);
+
+/* The same for every request and <segment> alone, in place of all that was played; NULL: as the
+ * URLs say.
+ */
 void responder_force(struct responder *r, const char *segment);
+
+struct responder_limit {
+	unsigned per_second;     /* requests that are let through, as rate.h says */
+	const char *segment;     /* what the others are answered; borrows; NULL: "status-429" */
+	unsigned retry_after_s;  /* with this Retry-After; 0: without */
+};
+
+/* Limits the requests as <l> says (borrows), whatever else they would be answered; NULL: not. */
+void responder_limit(struct responder *r, const struct responder_limit *l);
+
+/* Behaves as a cache that holds a stale copy: a request without "Cache-Control: no-cache" is
+ * answered as <segment> says, another one as if there were no cache. NULL: no more.
+ */
+void responder_cache(struct responder *r, const char *segment);
 
 /* Lets go the answers that are held: those of segments that begin with "hold-", as in "/hold-ok/".
  * An answer is held from the moment its request is counted.
@@ -84,8 +134,16 @@ uint64_t responder_count(struct responder *r, const char *segment);
 /* Waits until responder_count() is at least <n>; false if that takes longer than <ms>. */
 bool responder_wait(struct responder *r, const char *segment, uint64_t n, int ms);
 
-/* Waits until at least <n> connections were accepted. */
-bool responder_wait_connections(struct responder *r, uint64_t n, int ms);
+/* Writes what is counted under the name <what> into *n: "requests", "connections", "peak" and the
+ * other members of struct responder_stats by their names on the command line (tests/lab.c),
+ * "/SEGMENT" as responder_count() does, "serial=SERIAL" the requests about one certificate,
+ * "at=ADDRESS" the connections to one address, "up=ADDRESS" 1 if it answers there. False: nothing
+ * is counted under it.
+ */
+bool responder_value(struct responder *r, const char *what, uint64_t *n);
+
+/* Waits until responder_value() is at least <n>; false if that takes longer than <ms>. */
+bool responder_await(struct responder *r, const char *what, uint64_t n, int ms);
 
 /* Waits until no connection is open. */
 bool responder_wait_idle(struct responder *r, int ms);

@@ -32,6 +32,7 @@ static void conn_busy(struct conn *c, bool busy)
 	r->busy += busy ? 1 : (uint64_t)-1;
 	if (r->busy > r->st.busy_peak)
 		r->st.busy_peak = r->busy;
+	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -339,8 +340,9 @@ static void conn_early(struct conn *c)
 	conn_answer(c);
 }
 
-void conn_new(struct responder *r, int fd, bool v6)
+void conn_new(struct side *s, int fd)
 {
+	struct responder *r = s->r;
 	struct conn *c = calloc(1, sizeof(*c));
 	int on = 1;
 
@@ -350,7 +352,7 @@ void conn_new(struct responder *r, int fd, bool v6)
 	c->r = r;
 	c->fd = fd;
 	c->state = CONN_READ;
-	if (r->tls_hang) {
+	if (r->tls_hang || s->mode == RESPONDER_DEAF) {
 		c->state = CONN_DEAF;
 	} else if (r->ctx) {
 		c->ssl = SSL_new(r->ctx);
@@ -371,11 +373,12 @@ void conn_new(struct responder *r, int fd, bool v6)
 
 	pthread_mutex_lock(&r->lock);
 	r->st.connections++;
-	r->st.v6 += v6;
+	r->st.v6 += s->ss.ss_family == AF_INET6;
+	s->connections++;
 	if (++r->st.open > r->st.peak)
 		r->st.peak = r->st.open;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
-	if (!r->ctx)
+	if (!r->ctx && s->mode != RESPONDER_DEAF)
 		conn_early(c);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* responder_count.c - what a scripted responder has seen: counters, and waiting for them. */
 #include <errno.h>
-#include <openssl/bn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,28 +25,15 @@ struct seen *seen_get(struct responder *r, const char *key)
 	return s;
 }
 
-/* Counts a request; returns how often this certificate was asked for there before. */
-unsigned seen_count(struct responder *r, const char *segment, const OCSP_CERTID *id)
+unsigned seen_count(struct responder *r, const char *segment, const char *serial)
 {
-	char key[FAULT_SEGMENT_BYTES + 80];
-	ASN1_INTEGER *serial = NULL;
-	char *hex = NULL;
-	uint64_t before;
-	BIGNUM *bn;
+	char key[FAULT_SEGMENT_BYTES + SERIAL_BYTES + 1];
 
 	seen_get(r, segment)->n++;
-	if (id) {
-		OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)(uintptr_t)id);
-		bn = ASN1_INTEGER_to_BN(serial, NULL);
-		hex = bn ? BN_bn2hex(bn) : NULL;
-		BN_free(bn);
-	}
-	snprintf(key, sizeof(key), "* %s", hex ? hex : "?");
+	snprintf(key, sizeof(key), "* %s", serial);
 	seen_get(r, key)->n++;
-	snprintf(key, sizeof(key), "%s %s", segment, hex ? hex : "?");
-	OPENSSL_free(hex);
-	before = seen_get(r, key)->n++;
-	return (unsigned)before;
+	snprintf(key, sizeof(key), "%s %s", segment, serial);
+	return (unsigned)seen_get(r, key)->n++;
 }
 
 void request_count(struct responder *r, const struct request *q, OCSP_REQUEST *req,
@@ -61,6 +47,7 @@ void request_count(struct responder *r, const struct request *q, OCSP_REQUEST *r
 	r->st.malformed += id == NULL;
 	r->st.conditional += q->etag || q->since;
 	r->st.absolute += q->absolute;
+	r->st.no_cache += q->no_cache;
 	if (id)
 		OCSP_id_get0_info(NULL, &md, NULL, NULL, (OCSP_CERTID *)(uintptr_t)id);
 	r->st.sha1 += md && OBJ_obj2nid(md) == NID_sha1;
@@ -116,13 +103,67 @@ bool responder_wait(struct responder *r, const char *segment, uint64_t n, int ms
 	return there;
 }
 
-bool responder_wait_connections(struct responder *r, uint64_t n, int ms)
+static const uint64_t *stats_value(const struct responder_stats *st, const char *what)
+{
+	const struct {
+		const char *name;
+		const uint64_t *value;
+	} rows[] = {
+		{ "requests", &st->requests }, { "get", &st->get }, { "post", &st->post },
+		{ "connections", &st->connections }, { "open", &st->open }, { "peak", &st->peak },
+		{ "busy", &st->busy_peak }, { "v6", &st->v6 }, { "conditional", &st->conditional },
+		{ "not-modified", &st->not_modified }, { "absolute", &st->absolute },
+		{ "no-cache", &st->no_cache }, { "refused", &st->refused }, { "stale", &st->stale },
+		{ "malformed", &st->malformed }, { "sha1", &st->sha1 }, { "nonce", &st->nonce },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].name, what))
+			return rows[i].value;
+	return NULL;
+}
+
+/* Under the lock. */
+static const uint64_t *value(struct responder *r, const char *what)
+{
+	char key[SERIAL_BYTES + 2];
+	size_t i;
+
+	if (*what == '/')
+		return &seen_get(r, what + 1)->n;
+	if (!strncmp(what, "serial=", 7)) {
+		snprintf(key, sizeof(key), "* %s", what + 7);
+		return &seen_get(r, key)->n;
+	}
+	if (strncmp(what, "at=", 3) != 0 && strncmp(what, "up=", 3) != 0)
+		return stats_value(&r->st, what);
+	for (i = 0; i < r->n_sides; i++)
+		if (!strcmp(r->sides[i].addr, what + 3))
+			return *what == 'u' ? &r->sides[i].up : &r->sides[i].connections;
+	return NULL;
+}
+
+bool responder_value(struct responder *r, const char *what, uint64_t *n)
+{
+	const uint64_t *v;
+
+	pthread_mutex_lock(&r->lock);
+	v = value(r, what);
+	*n = v ? *v : 0;
+	pthread_mutex_unlock(&r->lock);
+	return v != NULL;
+}
+
+bool responder_await(struct responder *r, const char *what, uint64_t n, int ms)
 {
 	struct timespec end = deadline(ms);
+	const uint64_t *v;
 	bool there;
 
 	pthread_mutex_lock(&r->lock);
-	while (!(there = r->st.connections >= n))
+	v = value(r, what);
+	while (!(there = v && *v >= n) && v)
 		if (pthread_cond_timedwait(&r->changed, &r->lock, &end) == ETIMEDOUT)
 			break;
 	pthread_mutex_unlock(&r->lock);

@@ -6,16 +6,20 @@
 #define TESTS_RESPONDER_OWN_H
 
 #include <ev.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 
 #include "faults.h"
+#include "rate.h"
 #include "responder.h"
 
 #define HEAD_MAX_BYTES 16384
 #define BODY_MAX_BYTES 65536
 #define FILL_MAX 8            /* connections that fill the queue of a black hole */
 #define SNI_BYTES 256
+#define SERIAL_BYTES 80
+#define SIDES_MAX (2 + RESPONDER_MORE_MAX)
 
 /* How often something was asked for. */
 struct seen {
@@ -45,12 +49,22 @@ struct conn {
 
 struct side {
 	struct responder *r;
-	bool v6;
+	char addr[INET6_ADDRSTRLEN];
+	struct sockaddr_storage ss;
+	socklen_t ss_n;
 	int fd;                    /* -1: this family is not there */
 	enum responder_mode mode;
+	enum responder_mode later; /* the mode that <due> brings */
 	ev_io acc;
+	ev_timer due;
 	int fill[FILL_MAX];
 	size_t n_fill;
+
+	bool asked;                /* under the lock: the mode wanted, and when */
+	enum responder_mode wanted;
+	int after_ms;
+	uint64_t connections;      /* accepted here */
+	uint64_t up;               /* 1: answers */
 };
 
 struct responder {
@@ -61,15 +75,18 @@ struct responder {
 	uint16_t port;
 	SSL_CTX *ctx;
 	bool tls_hang, has_v6;
-	struct side sides[2];
+	struct side sides[SIDES_MAX]; /* 127.0.0.1, ::1, and what was asked for beside them */
+	size_t n_sides;
 	struct conn *conns;
 
 	pthread_mutex_t lock;      /* covers what follows */
 	pthread_cond_t changed;
 	bool stop, drop, release;
-	bool mode_asked[2];
-	enum responder_mode mode[2];
-	char forced[FAULT_SEGMENT_BYTES];
+	struct script *scripts;    /* what is played, the last one first */
+	struct rate rate;
+	char over[FAULT_SEGMENT_BYTES];  /* the answer over the rate */
+	unsigned over_retry_s;
+	char cached[FAULT_SEGMENT_BYTES]; /* the stale copy; "": no cache */
 	char early[FAULT_SEGMENT_BYTES];
 	OCSP_CERTID *early_id;
 	struct responder_stats st;
@@ -86,19 +103,25 @@ struct request {
 	const char *host, *etag, *since;
 	const uint8_t *body;
 	size_t body_n;
-	bool keep, absolute;
+	bool keep, absolute, no_cache;
 };
 
 /* Ends the program. */
 void responder_fatal(const char *what);
 
-/* responder_count.c: both need the lock. seen_count() counts a request, and returns how often this
+/* responder_count.c: all need the lock. seen_count() counts a request, and returns how often this
  * certificate was asked for there before.
  */
 struct seen *seen_get(struct responder *r, const char *key);
-unsigned seen_count(struct responder *r, const char *segment, const OCSP_CERTID *id);
+unsigned seen_count(struct responder *r, const char *segment, const char *serial);
 void request_count(struct responder *r, const struct request *q, OCSP_REQUEST *req,
 		   const OCSP_CERTID *id);
+
+/* responder_script.c: needs the lock. Changes <ask> to what answers in the end, after *delay_ms. */
+struct script;
+void script_apply(struct responder *r, struct fault_ask *ask, const char *serial, bool no_cache,
+		  int *delay_ms);
+void scripts_fini(struct responder *r);
 
 /* responder_request.c: request_parse() cuts the <n> bytes of a head; the result points into
  * q->text, which the caller frees. request_answer() makes the plan of the connection, and begins
@@ -110,13 +133,16 @@ void request_answer(struct conn *c, struct request *q);
 /* responder_conn.c: conn_new() takes <fd>; conn_answer() does what the plan of the connection
  * says.
  */
-void conn_new(struct responder *r, int fd, bool v6);
+void conn_new(struct side *s, int fd);
 void conn_answer(struct conn *c);
 void conn_end(struct conn *c, bool reset);
 
-/* responder_side.c: sides_bind() finds one port that is free in both families. */
-void sides_bind(struct responder *r);
+/* responder_side.c: sides_bind() finds one port that is free at all addresses. side_ask() does what
+ * was asked for under the lock, which it takes.
+ */
+void sides_bind(struct responder *r, const struct responder_conf *c);
 void side_set(struct side *s, enum responder_mode m);
+void side_ask(struct side *s);
 void side_stop(struct side *s);
 
 #endif

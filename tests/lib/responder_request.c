@@ -2,6 +2,7 @@
 /* responder_request.c - one request to a scripted responder: what it asks, and which answer it
  * gets.
  */
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,8 @@ static void request_header(struct request *q, char *line)
 		q->etag = v;
 	else if (!strcasecmp(line, "if-modified-since"))
 		q->since = v;
+	else if (!strcasecmp(line, "cache-control"))
+		q->no_cache = strcasestr(v, "no-cache") != NULL;
 	else if (!strcasecmp(line, "connection") && !strcasecmp(v, "close"))
 		q->keep = false;
 }
@@ -143,13 +146,32 @@ void request_parse(struct request *q, const char *head, size_t n)
 		request_header(q, line);
 }
 
+/* The serial of the certificate asked for, as pki_serial() writes it; "?" if none was. */
+static void serial_text(const OCSP_CERTID *id, char text[static SERIAL_BYTES])
+{
+	ASN1_INTEGER *serial = NULL;
+	char *hex = NULL;
+	BIGNUM *bn;
+
+	if (id) {
+		OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)(uintptr_t)id);
+		bn = ASN1_INTEGER_to_BN(serial, NULL);
+		hex = bn ? BN_bn2hex(bn) : NULL;
+		BN_free(bn);
+	}
+	snprintf(text, SERIAL_BYTES, "%s", hex ? hex : "?");
+	OPENSSL_free(hex);
+}
+
 void request_answer(struct conn *c, struct request *q)
 {
 	struct responder *r = c->r;
 	struct fault_ask ask = { .keep = q->keep, .host = q->host, .etag = q->etag,
 				 .since = q->since, .now = (int64_t)time(NULL) };
+	char serial[SERIAL_BYTES];
 	OCSP_REQUEST *req;
 	OCSP_ONEREQ *one;
+	int delay_ms;
 	size_t n;
 
 	ask.post = !strcmp(q->method, "POST");
@@ -159,12 +181,12 @@ void request_answer(struct conn *c, struct request *q)
 	req = ocsp_parse(q, ask.tail);
 	one = req ? OCSP_request_onereq_get0(req, 0) : NULL;
 	ask.id = one ? OCSP_onereq_get0_id(one) : NULL;
+	serial_text(ask.id, serial);
 
 	pthread_mutex_lock(&r->lock);
 	request_count(r, q, req, ask.id);
-	ask.nth = seen_count(r, ask.segment, ask.id);
-	if (r->forced[0])
-		memcpy(ask.segment, r->forced, sizeof(ask.segment));
+	ask.nth = seen_count(r, ask.segment, serial);
+	script_apply(r, &ask, serial, q->no_cache, &delay_ms);
 	c->held = !strncmp(ask.segment, HOLD, strlen(HOLD));
 	if (c->held)
 		memmove(ask.segment, ask.segment + strlen(HOLD),
@@ -173,6 +195,7 @@ void request_answer(struct conn *c, struct request *q)
 	pthread_mutex_unlock(&r->lock);
 
 	fault_plan_make(r->pki, &c->plan, &ask);
+	c->plan.delay_ms += delay_ms;
 	OCSP_REQUEST_free(req);
 	if (c->plan.not_modified) {
 		pthread_mutex_lock(&r->lock);
