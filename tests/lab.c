@@ -20,6 +20,7 @@
 
 #include "lab.h"
 #include "staple.h"
+#include "wait.h"
 
 #define LIFETIME_S 300
 
@@ -31,6 +32,12 @@ static const char usage_text[] =
 "                          prints what a TLS client sees stapled at HOST:PORT or a Unix socket:\n"
 "                          good, revoked, unknown, none, garbage, mismatch or unverified, and\n"
 "                          cert=SERIAL, this=SECONDS next=SECONDS\n"
+"lab wait lines FILE N REGEX\n"
+"                          until so many lines of FILE match, which may come only later\n"
+"lab wait names DIR N REGEX\n"
+"                          until so many names in DIR match\n"
+"lab wait cli SOCKET COMMAND REGEX\n"
+"                          until HAProxy's CLI answers COMMAND with a line that matches\n"
 "lab softstop PID          SIGUSR1, then waits until the process has ended\n"
 "\n"
 "DIR is made. In it: lab.cfg, a HAProxy configuration that logs to the lab, resolves names with\n"
@@ -331,12 +338,31 @@ static int main_softstop(const char *text)
 	return 1;
 }
 
+static int main_wait(const char *what, char **w)
+{
+	bool there;
+
+	if (!strcmp(what, "lines")) {
+		there = wait_lines(w[0], strtoul(w[1], NULL, 10), w[2]);
+	} else if (!strcmp(what, "names")) {
+		there = wait_names(w[0], strtoul(w[1], NULL, 10), w[2]);
+	} else if (!strcmp(what, "cli")) {
+		there = wait_cli(w[0], w[1], w[2]);
+	} else {
+		fputs(usage_text, stderr);
+		return 2;
+	}
+	return there ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 3 && !strcmp(argv[1], "run"))
 		return main_run(argc, argv);
 	if (argc >= 4 && !strcmp(argv[1], "ask"))
 		return main_ask(argc, argv);
+	if (argc == 6 && !strcmp(argv[1], "wait"))
+		return main_wait(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "softstop"))
 		return main_softstop(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "staple"))
