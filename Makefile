@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds the core into build/libocu.a and one patched HAProxy for each version in haproxy-patches.
-# Changes nothing outside of build/, but for `deps` and `install`.
+# Changes nothing outside of build/, but for `deps`, `demo` and `test`, which as root install the
+# packages that are missing, and `install`.
 
 V = 3.0
 PREFIX ?= /usr/local
@@ -42,7 +43,7 @@ haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC=
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
 .PHONY: all lib deps demo test bench lint check-patches refresh install clean help FORCE
-.PHONY: need-build need-demo need-test test-programs
+.PHONY: need-build need-lint need-demo need-test test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
 
@@ -52,11 +53,13 @@ help: ## this list
 		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 deps: ## installs what is missing for the build, the demo and the tests (Debian, as root)
-	@$(deps) build demo test
+	@$(deps) install build lint demo test
 	@echo "deps: everything is there"
 
-need-build need-demo need-test:
-	@$(deps) build $(@:need-%=%)
+# Packages are installed for whoever asks for one of these; others only hear what is missing.
+INSTALLING = $(if $(filter deps demo test,$(MAKECMDGOALS)),install,check)
+need-build need-lint need-demo need-test:
+	@$(deps) $(INSTALLING) $(sort build $(@:need-%=%))
 
 # What the build was configured with; each file changes only when its text does.
 build/.flags: FORCE
@@ -156,21 +159,21 @@ build/tests/lab: build/tests/lab.o build/tests/lib.a build/libocu.a
 
 -include build/tests/lab.d
 
-demo: ## stock and ours with a responder whose IPv6 address is dead (V=3.0)
+demo: ## stock and ours with a responder whose IPv6 address is dead (V=3.0); installs like deps
 demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
 	@tests/demo $(V)
 
 test-programs: $(UNIT_PROGRAMS) $(LAB)
 
-test: ## lint, unit tests, fuzzing, .vtc files under varnishtest, HAProxy's own TLS tests
-test: need-test test-programs fuzz-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
+test: ## lint, unit and HAProxy tests, fuzzing; installs like deps
+test: need-lint need-test test-programs fuzz-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
 	@tests/run
 
 bench: ## seconds to the first staples, stock beside ours (RUNS=3)
 bench: need-test build/haproxy-3.0/haproxy build/stock-3.0/haproxy build/tests/lab
 	@tests/bench $(RUNS)
 
-lint: need-build lib ## the rules of the code that a script can check
+lint: need-build need-lint lib ## the rules of the code that a script can check
 	@tests/lint/lint.sh
 
 check-patches: ## they apply on the pristine and on Debian's tree (SLOW=1: build after each)
