@@ -123,8 +123,8 @@ build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
 	+$(haproxy_make) $(if $(call variant,$*),$(sanitized))
 	@touch $@
 
-# Test programs: every file of tests/unit is one, tests/lib is what they share, tests/lab.c serves
-# the HAProxy tests and the demo.
+# Test programs: every file of tests/unit is one, tests/case.c lets them run one case, tests/lib is
+# what they share, tests/lab.c serves the HAProxy tests and the demo.
 UNIT = $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 LIB = $(sort $(wildcard tests/lib/*.c))
 TEST_LIBS = $(OCU_LIBS) -lssl -lcrypto
@@ -146,11 +146,13 @@ build/tests$(1)/lib.a: $$(LIB:tests/%.c=build/tests$(1)/%.o) $$(wildcard tests/l
 	@rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 
-build/tests$(1)/test_%: build/tests$(1)/unit/test_%.o build/tests$(1)/lib.a build/libocu$(1).a
+build/tests$(1)/test_%: build/tests$(1)/unit/test_%.o build/tests$(1)/case.o \
+		build/tests$(1)/lib.a build/libocu$(1).a
 	$$(CC) $$(CFLAGS) $$(SAN$(1)) -pthread $$(LDFLAGS) \
 		$$(call wrap,tests/unit/test_$$*.c) -o $$@ $$^ -lcmocka $$(TEST_LIBS)
 
--include $$(LIB:tests/%.c=build/tests$(1)/%.d) $$(UNIT:%=build/tests$(1)/unit/%.d)
+-include build/tests$(1)/case.d $$(LIB:tests/%.c=build/tests$(1)/%.d) \
+	$$(UNIT:%=build/tests$(1)/unit/%.d)
 endef
 $(foreach v,none $(VARIANTS),$(eval $(call test_rules,$(v:none=))))
 
