@@ -161,14 +161,15 @@ build/tests/lab: build/tests/lab.o build/tests/lib.a build/libocu.a
 
 -include build/tests/lab.d
 
-demo: ## stock and ours with a responder whose IPv6 address is dead (V=3.0); installs like deps
+demo: ## stock and ours, responder with a dead IPv6 address (V=3.0); installs like deps
 demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
 	@tests/demo $(V)
 
 test-programs: $(UNIT_PROGRAMS) $(LAB)
 
 test: ## lint, unit and HAProxy tests, fuzzing; installs like deps
-test: need-lint need-test test-programs fuzz-programs lib $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
+test: need-lint need-test test-programs fuzz-programs lib
+test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
 	@tests/run
 
 bench: ## seconds to the first staples, stock beside ours (RUNS=3)
