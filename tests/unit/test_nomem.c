@@ -74,6 +74,58 @@ static int count_fds(void)
 	return n;
 }
 
+/* ---- c-ares ----
+ *
+ * Its allocations are told from ours. c-ares 1.34 loses an answer that has been parsed when it
+ * cannot allocate the list for what is to be done with it (ares_append_requeue_int() in
+ * ares_process.c): a few blocks of its own stay, and its callback does not come, which is no
+ * different from a lost datagram. Nobody who uses it can free them.
+ */
+#define ARES_LOST_MAX 16
+
+static long ares_live;
+static bool ares_failed;
+
+static void *ares_malloc(size_t n)
+{
+	void *p = malloc(n);
+
+	ares_live += p != NULL;
+	ares_failed |= !p;
+	return p;
+}
+
+static void *ares_realloc(void *old, size_t n)
+{
+	void *p = realloc(old, n);
+
+	ares_live += p && !old;
+	ares_failed |= !p;
+	return p;
+}
+
+static void ares_free(void *p)
+{
+	ares_live -= p != NULL;
+	free(p);
+}
+
+/* Whether the <lost> blocks that are left after an operation are those that c-ares has lost by
+ * itself; <before> is how many it had before.
+ */
+static bool ares_lost(long lost, long before)
+{
+	int version;
+
+	(void)ares_version(&version);
+	if (!ares_failed || version < 0x012200 || lost > ARES_LOST_MAX ||
+	    lost != ares_live - before)
+		return false;
+	print_message("c-ares %s lost %ld blocks without memory: not looked at, as they are its "
+		      "own\n", ares_version(NULL), lost);
+	return true;
+}
+
 /* Does <op> with the first allocation failing, with the second, and so on until none does. <op>
  * returns how it ended; it has had the chance to fill its caches before. Returns how often it
  * failed.
@@ -81,7 +133,7 @@ static int count_fds(void)
 static long each_allocation(enum ocu_status (*op)(void *arg), void *arg)
 {
 	enum ocu_status st = OCU_NOMEM;
-	long n, before, failures = 0;
+	long n, before, ares_before, failures = 0;
 	bool failed = true;
 	int fds;
 
@@ -91,14 +143,17 @@ static long each_allocation(enum ocu_status (*op)(void *arg), void *arg)
 	fds = count_fds();
 	for (n = 0; failed; n++) {
 		assert_true(n < LIMIT);
+		ares_before = ares_live;
+		ares_failed = false;
 		nomem_fail(n);
 		st = op(arg);
 		failed = nomem_failed();
 		nomem_fail(-1);
 		failures += st != OCU_OK;
 		assert_int_equal(ERR_peek_error(), 0);
-		if (live() != before)
+		if (live() != before && !ares_lost(nomem_live() - before, ares_before))
 			fail_msg("allocation %ld: %ld are left", n, nomem_live() - before);
+		before = nomem_live();
 	}
 	assert_int_equal(st, OCU_OK);
 	assert_int_equal(count_fds(), fds);
@@ -670,7 +725,8 @@ int main(void)
 	int rc;
 
 	if (!nomem_openssl() ||
-	    ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc) != ARES_SUCCESS)
+	    ares_library_init_mem(ARES_LIB_INIT_ALL, ares_malloc, ares_free, ares_realloc) !=
+		    ARES_SUCCESS)
 		return 1;
 	loop = ev_loop_new(0);
 	if (!loop)
