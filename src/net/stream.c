@@ -4,12 +4,16 @@
  */
 #include "ocu/stream.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void ocu_stream_fini(struct ocu_stream *s)
@@ -22,9 +26,9 @@ void ocu_stream_fini(struct ocu_stream *s)
 
 static enum ocu_status fail_errno(struct ocu_err *err, const char *doing, int error)
 {
-	char text[96];
+	char text[OCU_ERRNO_BYTES];
 
-	return ocu_fail(err, OCU_HTTP, "%s: %s", doing, strerror_r(error, text, sizeof(text)));
+	return ocu_fail(err, OCU_HTTP, "%s: %s", doing, ocu_errno_text(error, text));
 }
 
 /* Explains what OpenSSL has just failed with, <error> being errno right after it. */
@@ -34,7 +38,7 @@ static enum ocu_status fail_tls(struct ocu_stream *s, enum ocu_status st, const 
 	long verify = SSL_get_verify_result(s->ssl);
 	unsigned long code = ERR_peek_last_error();
 	const char *why = ERR_reason_error_string(code);
-	char text[96];
+	char text[OCU_ERRNO_BYTES];
 
 	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
 		(void)ocu_fail(err, st, "%s: certificate: %s", doing,
@@ -42,11 +46,78 @@ static enum ocu_status fail_tls(struct ocu_stream *s, enum ocu_status st, const 
 	else if (why)
 		(void)ocu_fail(err, st, "%s: %s", doing, why);
 	else if (error)
-		(void)ocu_fail(err, st, "%s: %s", doing, strerror_r(error, text, sizeof(text)));
+		(void)ocu_fail(err, st, "%s: %s", doing, ocu_errno_text(error, text));
 	else
 		(void)ocu_fail(err, st, "%s: closed by the peer", doing);
 	ERR_clear_error();
 	return st;
+}
+
+/* ---- certificates to trust ----
+ *
+ * All of them are loaded at once. OpenSSL would look up those of a directory when it needs them,
+ * which is after a chroot, where there is none.
+ */
+
+/* The names under which certificates are looked for in a directory, as HAProxy does. */
+static bool is_cert_name(const char *name)
+{
+	static const char *const ends[] = { ".pem", ".crt", ".cer" };
+	size_t n = strlen(name), len, i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		len = strlen(ends[i]);
+		if (n > len && strcmp(name + n - len, ends[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the certificates of every file of the directory <path> to <store>; a file without one is
+ * left out. Returns whether there was one in any.
+ */
+static bool dir_load(X509_STORE *store, const char *path)
+{
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+	DIR *dir = lookup ? opendir(path) : NULL;
+	struct dirent *d;
+	char file[PATH_MAX];
+	bool found = false;
+
+	while (dir && (d = readdir(dir))) {
+		if (!is_cert_name(d->d_name) ||
+		    snprintf(file, sizeof(file), "%s/%s", path, d->d_name) >= (int)sizeof(file))
+			continue;
+		found |= X509_load_cert_file(lookup, file, X509_FILETYPE_PEM) > 0;
+	}
+	if (dir)
+		closedir(dir);
+	if (found)
+		ERR_clear_error();
+	return found;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* OpenSSL's default file, default directory, or both. */
+static bool system_load(SSL_CTX *ctx)
+{
+	const char *file = secure_getenv(X509_get_default_cert_file_env());
+	const char *dir = secure_getenv(X509_get_default_cert_dir_env());
+	bool found;
+
+	file = file ? file : X509_get_default_cert_file();
+	dir = dir ? dir : X509_get_default_cert_dir();
+	found = SSL_CTX_load_verify_file(ctx, file);
+	found |= dir_load(SSL_CTX_get_cert_store(ctx), dir);
+	if (found)
+		ERR_clear_error();
+	return found;
 }
 
 static bool ctx_setup(SSL_CTX *ctx, bool verify, const char *ca_file)
@@ -57,7 +128,9 @@ static bool ctx_setup(SSL_CTX *ctx, bool verify, const char *ca_file)
 	if (!verify)
 		return true;
 	if (!ca_file || strcmp(ca_file, "@system-ca") == 0)
-		return SSL_CTX_set_default_verify_paths(ctx);
+		return system_load(ctx);
+	if (is_dir(ca_file))
+		return dir_load(SSL_CTX_get_cert_store(ctx), ca_file);
 	return SSL_CTX_load_verify_file(ctx, ca_file);
 }
 
@@ -78,7 +151,8 @@ enum ocu_status ocu_stream_ctx_new(SSL_CTX **out, bool verify, const char *ca_fi
 	}
 	why = ERR_reason_error_string(ERR_peek_error());
 	(void)ocu_fail(err, ctx ? OCU_TLS : OCU_NOMEM, "%s: %s",
-		       ctx && verify && ca_file ? ca_file : "TLS", why ? why : "not usable");
+		       ctx && verify ? (ca_file ? ca_file : "@system-ca") : "TLS",
+		       why ? why : "no certificate");
 	SSL_CTX_free(ctx);
 	ERR_clear_error();
 	return ctx ? OCU_TLS : OCU_NOMEM;
