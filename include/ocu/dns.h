@@ -33,15 +33,15 @@ struct ocu_dns_conf {
 	const char *nameservers; /* "addr:port,tcp@addr:port,[v6%eth0]:port" in order of preference
 				  * (ocu_resolv_list()); NULL or "": none. Not looked at in the mode
 				  * of the system. */
-	int etc;                 /* of that mode: the directory (ocu_etc_open()); keeps, stays open */
+	int etc;                 /* of that mode: the directory (ocu_etc_open()); keeps */
 	int64_t try_ms;          /* "timeout retry": a nameserver that is silent for so long is not
 				  * waited for alone; resolv.conf's "timeout", OCU_DNS_TRY_MS */
 	unsigned rounds;         /* "resolve_retries": how often each nameserver is asked;
 				  * resolv.conf's "attempts", OCU_DNS_ROUNDS */
 	unsigned payload_bytes;  /* "accepted_payload_size", announced by EDNS; none, or
 				  * OCU_DNS_EDNS_BYTES with resolv.conf's "edns0" */
-	int64_t limit_ms;        /* a question ends when nobody has begun to wait for it for so long;
-				  * OCU_DNS_LIMIT_MS. What asks should give its own time limit. */
+	int64_t limit_ms;        /* a question ends so long after the last one began to wait for it;
+				  * OCU_DNS_LIMIT_MS. Who asks should give his own time limit. */
 };
 
 /* What is known of one family of a host. Borrowed by the callback. */

@@ -14,11 +14,11 @@
 
 /* How questions are asked, and all that are under way. */
 struct ocu_questions {
-	/* Filled by the caller; may change between two questions, but see ocu_questions_restart(). */
+	/* Filled by the caller; who changes it calls ocu_questions_restart(). */
 	struct ev_loop *loop;
 	struct ocu_resolv *resolv; /* keeps: the nameservers and the search list */
 	int64_t try_ms;            /* silence after which the next nameserver is asked, too */
-	int64_t limit_ms;          /* a question ends so long after the last ocu_question_prolong() */
+	int64_t limit_ms;          /* a question ends so long after ocu_question_prolong() */
 	unsigned rounds;           /* over all nameservers */
 	unsigned payload_bytes;    /* as ocu_ask_start() has it */
 	size_t sockets_max;        /* at the same time; further questions wait for their turn */
@@ -61,7 +61,7 @@ OCU_MUST enum ocu_status ocu_question_start(struct ocu_question **out, struct oc
 					    const char *host, enum ocu_family family,
 					    ocu_question_cb *cb, void *arg);
 
-/* Somebody else waits for <q>: its time limit begins anew, and so do its rounds if they are over. */
+/* Somebody else waits for <q>: its time limit begins anew, and its rounds if they are over. */
 void ocu_question_prolong(struct ocu_question *q);
 
 /* Ends <q>: its callback is called from here, with NULL. */

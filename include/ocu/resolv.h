@@ -43,15 +43,15 @@ OCU_MUST enum ocu_status ocu_resolv_list(struct ocu_resolv *r, const char *text,
 					 struct ocu_err *err);
 
 /* Reads the contents <p> of a resolv.conf as resolv.conf(5) says: nameserver, search, domain (the
- * last of both counts), and of the options ndots, timeout, attempts, use-vc, edns0. A nameserver may
- * have a port, as ocu_resolv_list() has it. What it does not know it leaves out.
+ * last of both counts), and of the options ndots, timeout, attempts, use-vc, edns0. A nameserver
+ * may have a port, as ocu_resolv_list() has it. What it does not know it leaves out.
  */
 void ocu_resolv_read(struct ocu_resolv *r, const uint8_t *p, size_t n);
 
-/* Writes the <i>-th name to ask for when <host> (borrows) is looked for: with r->ndots dots or more,
- * or with one at its end, it is <host> alone; else <host> in each domain of the search list, and
- * <host> at last. False if there are fewer names. One that would be too long is left out: *out is
- * then "".
+/* Writes the <i>-th name to ask for when <host> (borrows) is looked for: with r->ndots dots or
+ * more, or with one at its end, it is <host> alone; else <host> in each domain of the search list,
+ * and <host> at last. False if there are fewer names. One that would be too long is left out:
+ * *out is then "".
  */
 bool ocu_resolv_name(const struct ocu_resolv *r, const char *host, size_t i,
 		     char out[static OCU_RESOLV_NAME_BYTES]);

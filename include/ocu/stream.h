@@ -22,12 +22,12 @@ struct ocu_stream {
 /* Closes <s> and makes it OCU_STREAM_NONE. May be called twice. */
 void ocu_stream_fini(struct ocu_stream *s);
 
-/* Makes what TLS connections share: TLS 1.2 and later, the peer verified against the certificates in
- * the PEM file <ca_file>, in the files of the directory <ca_file> whose names end in ".pem", ".crt"
- * or ".cer", or in the system's file and directory if <ca_file> is NULL or "@system-ca"; not at all
- * if <verify> is false. All are loaded now, none later: to be called before a chroot, any thread.
- * Nothing to trust is an error. The caller ends it with SSL_CTX_free(). Errors: OCU_TLS, OCU_NOMEM;
- * *out is then NULL.
+/* Makes what TLS connections share: TLS 1.2 and later, the peer verified against the certificates
+ * in the PEM file <ca_file>, in the files of the directory <ca_file> whose names end in ".pem",
+ * ".crt" or ".cer", or in the system's file and directory if <ca_file> is NULL or "@system-ca"; not
+ * at all if <verify> is false. All are loaded now, none later: to be called before a chroot, any
+ * thread. Nothing to trust is an error. The caller ends it with SSL_CTX_free(). Errors: OCU_TLS,
+ * OCU_NOMEM; *out is then NULL.
  */
 OCU_MUST enum ocu_status ocu_stream_ctx_new(SSL_CTX **out, bool verify, const char *ca_file,
 					    struct ocu_err *err);

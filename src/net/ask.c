@@ -122,7 +122,8 @@ static ares_ssize_t sock_recv(ares_socket_t fd, void *p, size_t n, int flags, st
 
 static ares_ssize_t sock_send(ares_socket_t fd, const struct iovec *parts, int n, void *arg)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n };
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)parts,
+			      .msg_iovlen = (size_t)n };
 
 	(void)arg;
 	return sendmsg(fd, &msg, MSG_NOSIGNAL);

@@ -117,7 +117,7 @@ static void hosts_read(struct ocu_etc *e, int fd)
 	}
 }
 
-/* Reads the file <name> by <take> if it is another one than <stamp> says; returns whether it was. */
+/* Reads the file <name> by <take> if it is not the one that <stamp> is of; returns whether. */
 static bool file_check(struct ocu_etc *e, const char *name, struct ocu_etc_stamp *stamp,
 		       void (*take)(struct ocu_etc *e, int fd))
 {

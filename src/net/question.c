@@ -117,10 +117,12 @@ static void question_down(struct ocu_question *q)
 	else if (!q->n_failed)
 		(void)ocu_fail(why, OCU_DNS, "%s: no nameserver answered", type_of(q));
 	else if (q->n_failed < q->set->resolv->n_servers)
-		(void)ocu_fail(why, OCU_DNS, "%s: %zu of %zu nameservers failed, others kept silent: "
-			       "%s", type_of(q), q->n_failed, q->set->resolv->n_servers, last.msg);
+		(void)ocu_fail(why, OCU_DNS, "%s: %zu of %zu nameservers failed: %s; the others "
+			       "kept silent", type_of(q), q->n_failed,
+			       q->set->resolv->n_servers, last.msg);
 	else
-		(void)ocu_fail(why, OCU_DNS, "%s: all nameservers failed: %s", type_of(q), last.msg);
+		(void)ocu_fail(why, OCU_DNS, "%s: all nameservers failed: %s", type_of(q),
+			       last.msg);
 	question_over(q);
 }
 

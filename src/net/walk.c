@@ -727,7 +727,8 @@ static void later_cb(struct ev_loop *loop, ev_timer *w, int revents)
 enum ocu_status ocu_walker_new(struct ocu_walker **out, struct ev_loop *loop,
 				const struct ocu_walk_conf *conf, struct ocu_err *err)
 {
-	struct ocu_dns_conf dns = { .nameservers = conf->nameservers, .limit_ms = conf->timeout_ms };
+	struct ocu_dns_conf dns = { .nameservers = conf->nameservers,
+				    .limit_ms = conf->timeout_ms };
 	struct ocu_walker *fr = calloc(1, sizeof(*fr));
 	enum ocu_status st;
 

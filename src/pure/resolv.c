@@ -117,8 +117,8 @@ enum ocu_status ocu_resolv_list(struct ocu_resolv *r, const char *text, struct o
 	while ((word = word_next(&all, ", ")).n) {
 		if (!server_read(&s, word)) {
 			r->n_servers = 0;
-			return ocu_fail(err, OCU_DNS, "nameservers %s: %.*s is not an address", text,
-					(int)word.n, (const char *)word.p);
+			return ocu_fail(err, OCU_DNS, "nameservers %s: %.*s is not an address",
+					text, (int)word.n, (const char *)word.p);
 		}
 		if (r->n_servers < OCU_RESOLV_SERVERS_MAX)
 			r->servers[r->n_servers++] = s;

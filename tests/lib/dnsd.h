@@ -14,7 +14,7 @@ struct dnsd_stats {
 	uint64_t tcp;            /* of them over TCP */
 	uint64_t a, aaaa;        /* of them for A, for AAAA */
 	uint64_t truncated;      /* UDP answers with the TC bit */
-	unsigned payload;        /* longest UDP answer that the last query allows; 512 without EDNS */
+	unsigned payload;        /* longest UDP answer that the last query allows */
 };
 
 struct dnsd;

@@ -292,7 +292,7 @@ static void slow(void **state)
 	dnsd_free(s);
 }
 
-/* Who begins to wait for a question gives it more time: it ends for all when the last one had his. */
+/* Who begins to wait gives a question more time: it ends for all when the last one had his. */
 static void prolonged(void **state)
 {
 	struct dnsd *s = dnsd_new();
@@ -322,6 +322,58 @@ static void prolonged(void **state)
 	assert_int_equal(first.asked, 1);
 	ocu_dns_free(d);
 	dnsd_free(s);
+}
+
+/* Answers each question that comes to a socket: there is no such name. */
+static void v6_cb(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	uint8_t query[512];
+	ssize_t n;
+
+	(void)l;
+	(void)revents;
+	n = recvfrom(w->fd, query, sizeof(query), 0, (struct sockaddr *)&from, &len);
+	assert_true(n > 12);
+	query[2] = 0x81;
+	query[3] = 0x83;
+	assert_int_equal(sendto(w->fd, query, (size_t)n, 0, (struct sockaddr *)&from, len), n);
+}
+
+/* A nameserver with an IPv6 address and the name of an interface. */
+static void nameserver_v6(void **state)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	static const char *const zones[] = { "", "%lo", "%1" };
+	socklen_t len = sizeof(sin6);
+	struct ocu_dns *d;
+	char csv[64];
+	struct ask k;
+	size_t i;
+	ev_io io;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin6, sizeof(sin6)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin6, &len), 0);
+	ev_io_init(&io, v6_cb, fd, EV_READ);
+	ev_io_start(loop, &io);
+	for (i = 0; i < COUNT(zones); i++) {
+		snprintf(csv, sizeof(csv), "[::1%s]:%u", zones[i], ntohs(sin6.sin6_port));
+		d = dns_new(csv);
+		ask_wait(d, &k, "a.test", OCU_IPV6);
+		assert_string_equal(k.reason, "no such name");
+		ocu_dns_free(d);
+	}
+	ev_io_stop(loop, &io);
+	close(fd);
+	/* Without its interface a link-local address cannot be reached; this is seen at once. */
+	d = dns_new("[fe80::1%nosuch0]:53");
+	ask_wait(d, &k, "a.test", OCU_IPV6);
+	assert_true(k.down);
+	assert_string_equal(k.reason, "AAAA: all nameservers failed: not reachable");
+	ocu_dns_free(d);
 }
 
 /* Over TCP alone, by the configuration; and a nameserver that is deaf for UDP is not reached. */
@@ -993,6 +1045,7 @@ int main(void)
 		TEST(garbage),
 		TEST(slow),
 		TEST(prolonged),
+		TEST(nameserver_v6),
 		TEST(tcp_alone),
 		TEST(payload),
 		TEST(families_are_apart),

@@ -82,10 +82,10 @@ static void resolv_conf(void **state)
 		bool edns;
 	} rows[] = {
 		{ "", "", 0, "", 1, 0, 0, false },
-		{ "nameserver 192.0.2.1\nnameserver\t::1 \n", "192.0.2.1:53,[::1]:53", 0, "", 1, 0, 0,
-		  false },
-		{ "#nameserver 192.0.2.1\n; nameserver 192.0.2.2\nnameserver x\nnameserver\n", "", 0,
-		  "", 1, 0, 0, false },
+		{ "nameserver 192.0.2.1\nnameserver\t::1 \n", "192.0.2.1:53,[::1]:53", 0, "", 1,
+		  0, 0, false },
+		{ "#nameserver 192.0.2.1\n; nameserver 192.0.2.2\nnameserver x\nnameserver\n",
+		  "", 0, "", 1, 0, 0, false },
 		{ "nameserver fe80::1%eth0", "[fe80::1%eth0]:53", 0, "", 1, 0, 0, false },
 		{ "nameserver [192.0.2.1]:54\r\n", "192.0.2.1:54", 0, "", 1, 0, 0, false },
 		{ "nameserver 192.0.2.1 # why\noptions use-vc", "tcp@192.0.2.1:53", 0, "", 1, 0, 0,
@@ -95,7 +95,8 @@ static void resolv_conf(void **state)
 		{ "search a b c d e f g h\n", "", OCU_RESOLV_SEARCH_MAX, "f", 1, 0, 0, false },
 		{ "options ndots:5 timeout:2 attempts:4 edns0 rotate\n", "", 0, "", 5, 2, 4, true },
 		{ "options ndots:99 timeout:99 attempts:99\n", "", 0, "", 15, 30, 5, false },
-		{ "options ndots:0\noptions timeout:x attempts: ndots\n", "", 0, "", 0, 0, 0, false },
+		{ "options ndots:0\noptions timeout:x attempts: ndots\n", "", 0, "", 0, 0, 0,
+		  false },
 	};
 	struct ocu_resolv r;
 	uint8_t *p;
@@ -128,8 +129,8 @@ static void many_servers(void **state)
 
 	(void)state;
 	for (i = 0; i < OCU_RESOLV_SERVERS_MAX + 3; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "nameserver 10.0.0.%zu\n",
-			 i);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "nameserver 10.0.0.%zu\n", i);
 	ocu_resolv_read(&r, (const uint8_t *)text, strlen(text));
 	assert_int_equal(r.n_servers, OCU_RESOLV_SERVERS_MAX);
 }
