@@ -173,13 +173,15 @@ static int ares_flags(const struct ocu_ask *a)
 
 static int channel_open(struct ocu_ask *a)
 {
-	/* What c-ares would otherwise look up in the system's files is all said here. */
+	/* What c-ares would otherwise look up in the system's files is all said here; 1.34 reads
+	 * resolv.conf nevertheless, and would ask over TCP if that says so.
+	 */
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
 		   ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST |
-		   ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB |
+		   ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF |
 		   (a->payload_bytes ? ARES_OPT_EDNSPSZ : 0);
 	struct in_addr server = stand_in();
-	char lookups[] = "b";
+	char lookups[] = "b", resolv_conf[] = "/dev/null";
 	struct ares_options opt = {
 		.flags = ares_flags(a),
 		.timeout = NEVER_MS,
@@ -187,6 +189,7 @@ static int channel_open(struct ocu_ask *a)
 		.servers = &server,
 		.nservers = 1,
 		.lookups = lookups,
+		.resolvconf_path = resolv_conf,
 		.ednspsz = (int)a->payload_bytes,
 		.sock_state_cb = sock_state_cb,
 		.sock_state_cb_data = a,
