@@ -45,8 +45,8 @@ struct ocu_store_ask {
  * The same bytes are not written again, only their time is set if it is another. If others are
  * there that ocu_store_get() would read, <ask> decides whether they stay; without <ask> they never
  * do. From the question to the replacement the directory is locked, so that no other process comes
- * between; where directories cannot be locked (NFS), two processes that save at the same moment may
- * leave the older of their responses.
+ * between; where it cannot be locked (on NFS, or if this user may not read it), two processes that
+ * save at the same moment may leave the older of their responses.
  * Returns what <ask> returned if the present file stays. Errors: OCU_IO with the reason, OCU_NOMEM;
  * the present file stays, unless the reason is that the directory could not be synced.
  */

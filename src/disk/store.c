@@ -152,19 +152,25 @@ enum ocu_status ocu_store_get(const struct ocu_store *s, const uint8_t *certid, 
 
 /* ---- writing ---- */
 
-/* Locks the directory for this writer alone and returns a descriptor whose closing unlocks it, -1
- * with errno on failure. A description of its own each time: threads, and processes that were
- * forked, share the one of s->dir, and would all have the lock. A process that dies gives it back.
- * Not a lock file: its owner would keep others out who may write to the directory.
+/* Locks the directory for this writer alone and returns a descriptor for dir_unlock(). One of its
+ * own each time: threads, and processes that were forked, share what is behind s->dir, and would
+ * all have the lock. A process that dies gives it back. Not a lock file: its owner would keep out
+ * others who may write to the directory. Where there are no locks, or the directory may be written
+ * to but not read, it is done without.
  */
 static int dir_lock(const struct ocu_store *s)
 {
 	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	/* Any other failure says that there are no locks here: it is then done without. */
 	while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
 		;
 	return fd;
+}
+
+static void dir_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
 }
 
 static bool write_all(int fd, const uint8_t *p, size_t n)
@@ -287,14 +293,12 @@ enum ocu_status ocu_store_replace(const struct ocu_store *s, struct ocu_slice ce
 	if (!name[0])
 		return fail_nomem(err);
 	lock = dir_lock(s);
-	if (lock < 0)
-		return fail_errno(err, name, "locking");
 	ret = ask_present(s, name, der, ask, &same, err);
 	if (same)
 		time_mend(s, name, next_update);
 	else if (ret == OCU_OK)
 		ret = file_put(s, name, der, next_update, err);
-	close(lock);
+	dir_unlock(lock);
 	/* EINVAL: a file system that cannot sync directories */
 	if (ret == OCU_OK && !same && fsync(s->dir) != 0 && errno != EINVAL)
 		ret = fail_errno(err, name, "syncing the directory");
@@ -344,11 +348,9 @@ static void remove_ended(const struct ocu_store *s, const char *name, int64_t no
 {
 	int lock = dir_lock(s);
 
-	if (lock < 0)
-		return;
 	if (has_ended(s, name, now))
 		(void)unlinkat(s->dir, name, 0);
-	close(lock);
+	dir_unlock(lock);
 }
 
 enum ocu_status ocu_store_walk_init(struct ocu_store_walk *w, const struct ocu_store *s,

@@ -1294,7 +1294,7 @@ static void each_allocation(struct bed *b, enum ocu_status (*op)(struct bed *b),
 	}
 	assert_int_equal(is, st);
 	print_message("%ld allocations, %ld times out of memory\n", n - 1, nomem);
-	assert_true(nomem >= 1);
+	assert_true(2 * nomem > n - 1);
 }
 
 static void without_memory(void **state)

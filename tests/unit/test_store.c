@@ -521,6 +521,10 @@ static void read_only(void **state)
 	put_fails(&b, 10, "creating: Permission denied");
 	ocu_store_sweep(&b.s, INT64_MAX, nothing_known, NULL);
 	holds(&b, "old", 3);
+	/* What may be written to but not read cannot be locked, and serves nevertheless. */
+	assert_int_equal(fchmod(b.s.dir, 0300), 0);
+	put(&b, "new", 3);
+	holds(&b, "new", 3);
 	assert_int_equal(fchmod(b.s.dir, 0700), 0);
 	as_root(root);
 	bed_fini(&b);
@@ -702,7 +706,7 @@ static void no_descriptor_left(void **state)
 	none = was;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	put_fails(&b, 3, ": locking: Too many open files");
+	put_fails(&b, 3, ": creating: Too many open files");
 	refuses(&b, 100, ": opening: Too many open files");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	bed_fini(&b);
