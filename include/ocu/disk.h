@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/types.h>
 
+#include "ocu/held.h"
 #include "ocu/ocsp.h"
 #include "ocu/store.h"
 
@@ -96,20 +97,21 @@ struct ocu_disk_load {
 	X509 *cert, *issuer;     /* borrows */
 	struct ocu_buf der;      /* the response; the caller begins and ends it; empty on error */
 	struct ocu_ocsp ocsp;    /* what it says */
+	struct ocu_held held;    /* and what it is beside others */
 };
 
 void ocu_disk_load_start(struct ocu_disk *d, struct ocu_disk_load *l);
 
-/* Saves an accepted response, also at a stop. job.err.code afterwards: OCU_OK; OCU_AGAIN: a newer
- * response that verifies is there and stays, which is worth loading; else the reason why it is not
- * saved, see ocu_store_replace().
+/* Saves an accepted response, also at a stop, unless ocu_held_compare() says that it is older than
+ * one that is there and verifies. job.err.code afterwards: OCU_OK; OCU_AGAIN: the newer one stays,
+ * which is worth loading; else the reason why it is not saved, see ocu_store_replace().
  */
 struct ocu_disk_save {
 	struct ocu_disk_job job; /* <done> is the caller's */
 	struct ocu_slice certid; /* borrows */
 	X509 *cert, *issuer;     /* borrows */
 	struct ocu_slice der;    /* borrows */
-	struct ocu_ocsp ocsp;    /* what it says */
+	struct ocu_held held;
 };
 
 void ocu_disk_save_start(struct ocu_disk *d, struct ocu_disk_save *s);

@@ -344,10 +344,14 @@ static bool load_run(struct ocu_disk_job *j)
 	enum ocu_status st;
 
 	st = ocu_store_get(&j->disk->store, l->certid.p, l->certid.n, &l->der, &j->err);
-	if (st == OCU_OK && !is_given_up(j))
+	if (is_given_up(j))
+		st = OCU_CANCELLED;
+	if (st == OCU_OK)
 		st = ocu_ocsp_verify(&l->ocsp, l->der.data, l->der.len, l->cert, l->issuer,
 				     ocu_wall_s(), &j->err);
-	if (st != OCU_OK)
+	if (st == OCU_OK)
+		ocu_held_init(&l->held, &l->ocsp, l->der.data, l->der.len);
+	else
 		ocu_buf_reset(&l->der);
 	j->err.code = st;
 	return false;
@@ -364,15 +368,18 @@ void ocu_disk_load_start(struct ocu_disk *d, struct ocu_disk_load *l)
 static enum ocu_status save_replaces(void *arg, const uint8_t *der, size_t n)
 {
 	struct ocu_disk_save *s = arg;
-	struct ocu_ocsp there;
+	int64_t now = ocu_wall_s();
+	struct ocu_held there;
+	struct ocu_ocsp o;
 	enum ocu_status st;
 
 	if (is_given_up(&s->job))
 		return OCU_CANCELLED;
-	st = ocu_ocsp_verify(&there, der, n, s->cert, s->issuer, ocu_wall_s(), &s->job.err);
-	if (st == OCU_NOMEM)
-		return st;
-	return st == OCU_OK && there.this_update > s->ocsp.this_update ? OCU_AGAIN : OCU_OK;
+	st = ocu_ocsp_verify(&o, der, n, s->cert, s->issuer, now, &s->job.err);
+	if (st != OCU_OK)
+		return st == OCU_NOMEM ? st : OCU_OK;
+	ocu_held_init(&there, &o, der, n);
+	return ocu_held_compare(&there, &s->held, now) == OCU_AGE_OLDER ? OCU_AGAIN : OCU_OK;
 }
 
 static bool save_run(struct ocu_disk_job *j)
@@ -381,7 +388,7 @@ static bool save_run(struct ocu_disk_job *j)
 	const struct ocu_store_ask ask = { save_replaces, s };
 	enum ocu_status st;
 
-	st = ocu_store_replace(&j->disk->store, s->certid, s->der, s->ocsp.next_update, &ask,
+	st = ocu_store_replace(&j->disk->store, s->certid, s->der, s->held.next_update, &ask,
 			       &j->err);
 	/* The reason to refuse the present file is none any more. */
 	if (st == OCU_OK)

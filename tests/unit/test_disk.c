@@ -770,10 +770,11 @@ static void loads(void **state)
 		{ -3600, 86400, PKI_BY_DELEGATE, 0600, OCU_OK, "" },
 		{ -3600, 86400, PKI_BY_ISSUER, 0, OCU_AGAIN, "" },
 		{ -3600, 86400, PKI_BY_STRANGER, 0600, OCU_OCSP, "signer" },
-		{ -3600, -60, PKI_BY_ISSUER, 0600, OCU_OCSP, "no longer valid" },
+		{ -3600, -60, PKI_BY_ISSUER, 0600, OCU_ENDED, "no longer valid" },
 		{ -3600, 86400, PKI_BY_ISSUER, 0666, OCU_IO, "others may write to it" },
 	};
 	struct ocu_disk_load l;
+	struct ocu_held held;
 	struct bed b;
 	uint8_t *der;
 	size_t i, n;
@@ -794,6 +795,8 @@ static void loads(void **state)
 			assert_memory_equal(l.der.data, der, n);
 			assert_int_equal(l.ocsp.this_update, pki->now + rows[i].begin);
 			assert_int_equal(l.ocsp.next_update, pki->now + rows[i].end);
+			ocu_held_init(&held, &l.ocsp, der, n);
+			assert_memory_equal(&l.held, &held, sizeof(held));
 		}
 		ocu_buf_fini(&l.der);
 		free(der);
@@ -808,8 +811,8 @@ static void save_init(struct ocu_disk_save *s, const uint8_t *der, size_t n, int
 {
 	*s = (struct ocu_disk_save){ .job.done = typed_done, .certid = id, .cert = leaf.cert,
 				     .issuer = pki->by[PKI_BY_ISSUER].cert, .der = { der, n } };
-	s->ocsp.this_update = pki->now + begin;
-	s->ocsp.next_update = pki->now + end;
+	ocu_held_init(&s->held, &(struct ocu_ocsp){ pki->now + begin, pki->now + end, 0, false },
+		      der, n);
 }
 
 static void saves(void **state)
@@ -1188,6 +1191,7 @@ static void sweep_fails(void **state)
 /* ---- without memory ---- */
 
 static struct ocu_slice older, newer; /* two responses, from two hours and from an hour ago */
+static struct ocu_disk_save save_older, save_newer; /* what saves them */
 
 static enum ocu_status op_new(struct bed *b)
 {
@@ -1208,24 +1212,21 @@ static enum ocu_status op_load(struct bed *b)
 	return l.job.err.code;
 }
 
+static enum ocu_status op_save(struct bed *b, struct ocu_disk_save *s)
+{
+	ocu_disk_save_start(b->d, s);
+	sem_await(&typed_ended);
+	return s->job.err.code;
+}
+
 static enum ocu_status op_save_older(struct bed *b)
 {
-	struct ocu_disk_save s;
-
-	save_init(&s, older.p, older.n, -7200, 86400);
-	ocu_disk_save_start(b->d, &s);
-	sem_await(&typed_ended);
-	return s.job.err.code;
+	return op_save(b, &save_older);
 }
 
 static enum ocu_status op_save_newer(struct bed *b)
 {
-	struct ocu_disk_save s;
-
-	save_init(&s, newer.p, newer.n, -3600, 86400);
-	ocu_disk_save_start(b->d, &s);
-	sem_await(&typed_ended);
-	return s.job.err.code;
+	return op_save(b, &save_newer);
 }
 
 static enum ocu_status op_sweep(struct bed *b)
@@ -1307,6 +1308,8 @@ static void without_memory(void **state)
 	newer.n = response(&c, -3600, 86400, PKI_BY_ISSUER);
 	older.p = a;
 	newer.p = c;
+	save_init(&save_older, a, older.n, -7200, 86400);
+	save_init(&save_newer, c, newer.n, -3600, 86400);
 	bed_init(&b);
 	each_allocation(&b, op_new, OCU_OK, older, older);
 	each_allocation(&b, op_load, OCU_OK, older, older);
