@@ -43,6 +43,7 @@
 	X(OCU_OTHER_CERT, "no answer for this certificate")                                        \
 	X(OCU_ENDED, "OCSP response has ended or is about to end")                                 \
 	X(OCU_OLDER, "OCSP response is older than the held one")                                   \
+	X(OCU_HELD, "another response was set meanwhile")                                          \
 	X(OCU_IO, "input/output error")
 
 #define OCU_ENUM(id, text) id,
@@ -52,8 +53,8 @@ enum ocu_status { OCU_STATUSES(OCU_ENUM) };
 #define OCU_ERR_BYTES 256
 
 /* A failure and its reason, for people. msg is the cause alone, without the address or the URL at
- * which it was met: whoever shows it knows them. It is always terminated and holds only printable ASCII
- * without '"' and '\': whatever a peer sent may go into it, and it may go into any log.
+ * which it was met: whoever shows it knows them. It is always terminated and holds only printable
+ * ASCII without '"' and '\': whatever a peer sent may go into it, and it may go into any log.
  */
 struct ocu_err {
 	enum ocu_status code;
@@ -82,6 +83,9 @@ int64_t ocu_now_ms(void);
 
 /* Returns the wall clock in seconds since the epoch. Any thread. */
 int64_t ocu_wall_s(void);
+
+/* Returns the <type> whose <member> is at <p>. */
+#define OCU_OWNER(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
 /* A view of bytes that somebody else owns. */
 struct ocu_slice {

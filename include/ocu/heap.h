@@ -22,9 +22,6 @@ struct ocu_heap {
 	ocu_heap_less less;
 };
 
-/* Returns the <type> whose <member> is <node>. */
-#define OCU_HEAP_OWNER(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
-
 /* Makes <h> an empty heap in the order of <less>. */
 void ocu_heap_init(struct ocu_heap *h, ocu_heap_less less);
 

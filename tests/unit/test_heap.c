@@ -29,7 +29,7 @@ static unsigned dice(unsigned n)
 
 static int key_of(const struct ocu_heap_node *node)
 {
-	return OCU_HEAP_OWNER(node, struct thing, node)->key;
+	return OCU_OWNER(node, struct thing, node)->key;
 }
 
 static bool less(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
@@ -73,7 +73,7 @@ static void the_first_is_the_least(void **state)
 		t = &things[dice(60)];
 		assert_int_equal(ocu_heap_has(&t->node), t->in);
 		if (t->in && dice(3) == 0)
-			t = OCU_HEAP_OWNER(h.first, struct thing, node);
+			t = OCU_OWNER(h.first, struct thing, node);
 		if (t->in) {
 			ocu_heap_remove(&h, &t->node);
 			t->in = false;
@@ -150,7 +150,7 @@ static void no_call_costs_more_than_log_n(void **state)
 		for (i = 0; i < MANY / 2; i++)
 			remove_counted(&h, &things[i * 2], most);
 		while (h.first)
-			remove_counted(&h, OCU_HEAP_OWNER(h.first, struct thing, node), most);
+			remove_counted(&h, OCU_OWNER(h.first, struct thing, node), most);
 	}
 	free(things);
 }
