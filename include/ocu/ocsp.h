@@ -23,6 +23,7 @@
 struct ocu_ocsp {
 	int64_t this_update;
 	int64_t next_update;
+	int64_t expiry;     /* from then on it is not stapled any more */
 	int64_t revoked_at; /* 0 if not revoked */
 	bool revoked;
 };
@@ -48,21 +49,44 @@ OCU_MUST enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 
 					  struct ocu_err *err);
 
 /* Decides whether the <n> bytes at <der> may be stapled for <cert> issued by <issuer> at <now>
- * (seconds since the epoch) and fills <out>, which stays as it was on error. Checked: DER (what
- * OpenSSL would write itself, to the last byte), successful, basic, no critical extension; signed
- * by <issuer> or by a certificate that <issuer> signed, that carries the OCSP signing usage, is
- * valid at <now> (RFC 6960 4.2.2.2) and does not have the key of <cert>, <issuer> being the only
- * trust anchor; a single response for exactly this certificate, its CertID in SHA-1 or SHA-2;
- * status good or revoked; thisUpdate at most OCU_OCSP_SKEW_S ahead; nextUpdate present (RFC 9919
- * section 5), after thisUpdate, and more than OCU_OCSP_SKEW_S away. Several single responses for
- * the certificate: one that is malformed spoils all, else the newest of those whose times are good
- * counts, of equally new ones the worst. <now> is the only clock, also for the signer.
- * Errors: OCU_TRY_LATER, OCU_BAD_REQUEST, OCU_INTERNAL (the responder says so instead of an answer),
- * OCU_OTHER_CERT (it says unauthorized, sigRequired or status unknown, or nothing of <cert>),
- * OCU_ENDED (nextUpdate has passed or is OCU_OCSP_SKEW_S away or less), OCU_OCSP (all the rest),
- * each with the reason; OCU_NOMEM.
- * Whether it is older than a held one is asked by the caller, who holds it.
- * Leaves the OpenSSL error queue empty. Any thread.
+ * (seconds since the epoch) and fills <out>, which stays as it was on error. <now> is the only
+ * clock. Checked:
+ *
+ * Form. DER as OpenSSL would write it itself, to the last byte, successful, basic, no critical
+ * extension. A length that is too long, an indefinite one, and bytes behind any part are refused,
+ * since a client may refuse them too. What encoders differ in is accepted: algorithms with NULL or
+ * without parameters, a version that is written though it is the default, an empty list of
+ * certificates, names in any string type and order, and whatever is in certificates. A "critical"
+ * that is written though it is false is refused from OpenSSL 3.5 on: its clients verify what they
+ * write back, and fail.
+ *
+ * Signer. <issuer>, or a delegate: a certificate in the response that <issuer> signed, with the
+ * OCSP signing usage (RFC 6960 4.2.2.2), a key usage that has digitalSignature or none at all,
+ * valid at <now>, and not with the key of <cert>. The key of <issuer> is the only trust anchor,
+ * whichever of its certificates is given: its dates are not looked at, so that a renewed one and
+ * the one that it replaced judge alike, nor are key usage and basic constraints unless there is a
+ * delegate, nor does the authority key identifier of a delegate count, which may name a
+ * cross-certificate. Whether the chain that is served is valid is not what a staple decides.
+ * id-pkix-ocsp-nocheck is not asked for.
+ *
+ * Strength. The signature of the response, and the delegate's certificate, are not under security
+ * level 1 of OpenSSL in digest and key (80 bits: no MD5, no SHA-1, no RSA below 1024), unless
+ * <issuer>, as it is given, is signed no better itself.
+ *
+ * Content. A single response for exactly this certificate, its CertID in SHA-1 or SHA-2; status
+ * good or revoked; thisUpdate at most OCU_OCSP_SKEW_S ahead; nextUpdate present (RFC 9919 section
+ * 5), after thisUpdate, and more than OCU_OCSP_SKEW_S away. Several single responses for the
+ * certificate: one that is malformed spoils all, else the newest of those whose times are good
+ * counts, of equally new ones the worst.
+ *
+ * out->expiry is OCU_OCSP_SKEW_S before nextUpdate, or the end of the delegate's certificate if
+ * that comes first.
+ *
+ * Errors: OCU_TRY_LATER, OCU_BAD_REQUEST, OCU_INTERNAL (the responder says so instead of an
+ * answer), OCU_OTHER_CERT (it says unauthorized, sigRequired or status unknown, or nothing of
+ * <cert>), OCU_ENDED (nextUpdate has passed or is OCU_OCSP_SKEW_S away or less), OCU_OCSP (all the
+ * rest), each with the reason; OCU_NOMEM. Whether it is older than a held one is asked by the
+ * caller, who holds it. Leaves the OpenSSL error queue empty. Any thread.
  */
 OCU_MUST enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t n,
 					 X509 *cert, X509 *issuer, int64_t now,
@@ -70,8 +94,8 @@ OCU_MUST enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *de
 
 /* Reads times and status of a response that was accepted elsewhere (a file that HAProxy loaded, the
  * CLI); checks that it is a successful response in DER that speaks of <cert> with both times and a
- * known status, nothing else: neither who signed it nor whether it is still valid. Errors as
- * ocu_ocsp_verify().
+ * known status, nothing else: neither who signed it, which does not bound out->expiry then, nor
+ * whether it is still valid. Errors as ocu_ocsp_verify(), but for OCU_ENDED.
  */
 OCU_MUST enum ocu_status ocu_ocsp_peek(struct ocu_ocsp *out, const uint8_t *der, size_t n,
 				       X509 *cert, X509 *issuer, struct ocu_err *err);

@@ -14,6 +14,8 @@
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +24,11 @@
  * response has room for hundreds.
  */
 #define OCU_OCSP_SIGNERS_MAX 8
+
+/* OpenSSL's security level 1: what is signed with less is refused (SSL_CTX_set_security_level(3)).
+ * OpenSSL says how much a digest and a key are worth.
+ */
+#define OCU_OCSP_SECURITY_BITS 80
 
 #define OCU_OCSP_TIME_BYTES sizeof("YYYY-MM-DDTHH:MM:SSZ")
 #define OCU_OCSP_NAME_BYTES 128 /* how much of the name of a signer is shown */
@@ -244,6 +251,16 @@ static enum ocu_status check_der(OCSP_BASICRESP *bs, const uint8_t *der, size_t 
 	return ret;
 }
 
+/* OpenSSL parses the inner response only when it is asked for. From 3.5 on that is where most of
+ * the malformed times are found, which older versions hand out.
+ */
+static enum ocu_status fail_basic(struct ocu_err *err)
+{
+	if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_OCSP)
+		return fail_ssl(err, "response is not a basic response");
+	return fail_ssl(err, "basic response does not parse");
+}
+
 /* Parses a successful basic response, which the caller frees; NULL on error. */
 static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
 			     struct ocu_err *err)
@@ -269,7 +286,7 @@ static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
 	else if (status != OCSP_RESPONSE_STATUS_SUCCESSFUL)
 		ret = fail_answer(err, status);
 	else if (!(*out = OCSP_response_get1_basic(resp)))
-		ret = fail_ssl(err, "response is not a basic response");
+		ret = fail_basic(err);
 	else
 		ret = check_der(*out, der, n, err);
 	OCSP_RESPONSE_free(resp);
@@ -296,7 +313,77 @@ static bool is_named(const OCSP_BASICRESP *bs, X509 *c)
 	       && n == sizeof(md) && memcmp(ASN1_STRING_get0_data(key), md, sizeof(md)) == 0;
 }
 
-static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, struct ocu_err *err)
+/* Returns how many bits of security the algorithm has by which <c> is signed, 0 if that is not
+ * known.
+ */
+static int algorithm_bits(X509 *c)
+{
+	int bits;
+
+	return X509_get_signature_info(c, NULL, NULL, &bits, NULL) && bits > 0 ? bits : 0;
+}
+
+/* Returns how many bits of security a signature has by an algorithm of <bits> and by <key>. */
+static int signature_bits(int bits, const EVP_PKEY *key)
+{
+	int most = EVP_PKEY_get_security_bits(key);
+
+	return bits < most ? bits : most;
+}
+
+/* Returns how many bits of security the signature of <bs> by <key> has. */
+static int response_bits(const OCSP_BASICRESP *bs, const EVP_PKEY *key)
+{
+	const X509_ALGOR *theirs = OCSP_resp_get0_tbs_sigalg(bs), *own = NULL;
+	int nid = OBJ_obj2nid(theirs->algorithm), digest, bits = 0;
+	X509 *c = X509_new();
+
+	/* OpenSSL tells it of certificates alone, so an empty one gets the algorithm. There is no
+	 * way to set it, but it is ours, and not constant.
+	 */
+	if (c)
+		X509_get0_signature(NULL, &own, c);
+	if (own && X509_ALGOR_copy((X509_ALGOR *)(uintptr_t)own, theirs))
+		bits = algorithm_bits(c);
+	X509_free(c);
+	/* Of algorithms that have no digest it knows only what their keys are worth. */
+	if (c && !bits && nid != NID_rsassaPss && OBJ_find_sigid_algs(nid, &digest, NULL)
+	    && digest == NID_undef)
+		bits = INT_MAX;
+	return signature_bits(bits, key);
+}
+
+/* The same for the issuer's certificate. Whose key has signed it is known of a root alone. */
+static int issuer_bits(X509 *issuer)
+{
+	int bits = algorithm_bits(issuer);
+
+	if (X509_self_signed(issuer, 0) != 1)
+		return bits;
+	return signature_bits(bits, X509_get0_pubkey(issuer));
+}
+
+/* Whether a signature of <bits> is good enough. Where the issuer's own certificate is signed no
+ * better, whoever trusts it has nothing to gain from a better one here.
+ */
+static enum ocu_status check_bits(int bits, const char *whose, X509 *issuer, struct ocu_err *err)
+{
+	char why[80];
+	int own;
+
+	if (bits >= OCU_OCSP_SECURITY_BITS)
+		return OCU_OK;
+	if (bits <= 0)
+		return fail_ssl(err, "strength of a signature is not known");
+	own = issuer_bits(issuer);
+	if (own > 0 && bits >= own)
+		return OCU_OK;
+	snprintf(why, sizeof(why), "%s is too weak: %d bits of security", whose, bits);
+	return fail_ssl(err, why);
+}
+
+static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X509 *issuer,
+				       struct ocu_err *err)
 {
 	const X509_ALGOR *alg = OCSP_resp_get0_tbs_sigalg(bs);
 	EVP_PKEY *key = X509_get0_pubkey(signer);
@@ -312,7 +399,31 @@ static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, s
 	if (ASN1_item_verify(ASN1_ITEM_rptr(OCSP_RESPDATA), alg, OCSP_resp_get0_signature(bs),
 			     OCSP_resp_get0_respdata(bs), key) != 1)
 		return fail_ssl(err, "signature does not verify");
-	return OCU_OK;
+	return check_bits(response_bits(bs, key), "signature", issuer, err);
+}
+
+/* Whether <issuer> has issued <c>, for X509_verify_cert(). The authority key identifier is no part
+ * of the question, as it may name another certificate of the same CA; the signature tells whose
+ * key it was.
+ */
+static int is_issued(X509_STORE_CTX *ctx, X509 *c, X509 *issuer)
+{
+	(void)ctx;
+	return X509_NAME_cmp(X509_get_issuer_name(c), X509_get_subject_name(issuer)) == 0;
+}
+
+/* Passes over the dates of the issuer, for X509_verify_cert(): it is trusted for its key, which may
+ * have a newer certificate than the one that was given.
+ */
+static int forgive_dates(int ok, X509_STORE_CTX *ctx)
+{
+	int why = X509_STORE_CTX_get_error(ctx);
+
+	if (ok || X509_STORE_CTX_get_error_depth(ctx) == 0
+	    || (why != X509_V_ERR_CERT_HAS_EXPIRED && why != X509_V_ERR_CERT_NOT_YET_VALID))
+		return ok;
+	X509_STORE_CTX_set_error(ctx, X509_V_OK);
+	return 1;
 }
 
 /* Whether <issuer> itself signed <c>, which is valid at <now>. */
@@ -323,6 +434,8 @@ static enum ocu_status check_chain(X509 *c, X509 *issuer, int64_t now, struct oc
 	enum ocu_status ret;
 	int why;
 
+	if (store)
+		X509_STORE_set_check_issued(store, is_issued);
 	if (!store || !ctx || !X509_STORE_add_cert(store, issuer)
 	    || !X509_STORE_CTX_init(ctx, store, c, NULL)) {
 		ret = fail_ssl(err, "signer's certificate cannot be checked");
@@ -331,6 +444,7 @@ static enum ocu_status check_chain(X509 *c, X509 *issuer, int64_t now, struct oc
 
 		(void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
 		X509_VERIFY_PARAM_set_time(param, (time_t)now);
+		X509_STORE_CTX_set_verify_cb(ctx, forgive_dates);
 		ret = OCU_OK;
 		if (X509_verify_cert(ctx) != 1) {
 			why = X509_STORE_CTX_get_error(ctx);
@@ -349,8 +463,9 @@ static enum ocu_status check_delegate(X509 *c, X509 *cert, X509 *issuer, int64_t
 				      struct ocu_err *err)
 {
 	EVP_PKEY *key = X509_get0_pubkey(c), *own = X509_get0_pubkey(cert);
+	enum ocu_status ret;
 
-	if (!key || !own)
+	if (!key || !own || !X509_get0_pubkey(issuer))
 		return fail_ssl(err, "signer's key cannot be used");
 	if (EVP_PKEY_eq(key, own) == 1)
 		return ocu_fail(err, OCU_OCSP, "signer is the certificate itself");
@@ -359,10 +474,30 @@ static enum ocu_status check_delegate(X509 *c, X509 *cert, X509 *issuer, int64_t
 	    || !(X509_get_extended_key_usage(c) & XKU_OCSP_SIGN))
 		return ocu_fail(err, OCU_OCSP, "signer is not authorised by the issuer: no OCSP "
 				"signing usage");
-	if (X509_check_issued(issuer, c) != X509_V_OK)
+	/* Without that extension all usages are allowed indeed. */
+	if (!(X509_get_key_usage(c) & KU_DIGITAL_SIGNATURE))
+		return ocu_fail(err, OCU_OCSP, "signer is not authorised by the issuer: no "
+				"digital signature usage");
+	if (!is_issued(NULL, c, issuer))
 		return ocu_fail(err, OCU_OCSP, "signer is not authorised by the issuer: issued by "
 				"another one");
-	return check_chain(c, issuer, now, err);
+	ret = check_chain(c, issuer, now, err);
+	if (ret != OCU_OK)
+		return ret;
+	return check_bits(signature_bits(algorithm_bits(c), X509_get0_pubkey(issuer)),
+			  "signature of the signer's certificate", issuer, err);
+}
+
+/* Reads when <c>, which was found to be valid, ends. */
+static enum ocu_status read_end(int64_t *out, const X509 *c, struct ocu_err *err)
+{
+	struct tm tm;
+
+	if (!ASN1_TIME_to_tm(X509_get0_notAfter(c), &tm))
+		return fail_ssl(err, "signer's certificate has no end");
+	*out = days(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 + tm.tm_hour * 3600
+	       + tm.tm_min * 60 + tm.tm_sec;
+	return OCU_OK;
 }
 
 static enum ocu_status fail_absent(const OCSP_BASICRESP *bs, struct ocu_err *err)
@@ -377,11 +512,12 @@ static enum ocu_status fail_absent(const OCSP_BASICRESP *bs, struct ocu_err *err
 			name ? shown : "named by its key");
 }
 
-/* Looks for the signer of <bs> and checks its right and its signature. Several certificates can
- * have the name of the signer, as after a change of keys: one that fits is enough.
+/* Looks for the signer of <bs> and checks its right and its signature; *end is when its certificate
+ * ends, if it is a delegate. Several certificates can have the name of the signer, as after a
+ * change of keys: one that fits is enough.
  */
-static enum ocu_status check_signer(const OCSP_BASICRESP *bs, X509 *cert, X509 *issuer, int64_t now,
-				    struct ocu_err *err)
+static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509 *cert,
+				    X509 *issuer, int64_t now, struct ocu_err *err)
 {
 	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(bs);
 	enum ocu_status ret;
@@ -390,7 +526,7 @@ static enum ocu_status check_signer(const OCSP_BASICRESP *bs, X509 *cert, X509 *
 
 	ret = fail_absent(bs, err);
 	if (is_named(bs, issuer)) {
-		ret = check_signature(bs, issuer, err);
+		ret = check_signature(bs, issuer, issuer, err);
 		if (ret == OCU_OK)
 			return ret;
 	}
@@ -403,9 +539,9 @@ static enum ocu_status check_signer(const OCSP_BASICRESP *bs, X509 *cert, X509 *
 					"the signer", OCU_OCSP_SIGNERS_MAX);
 		ret = check_delegate(c, cert, issuer, now, err);
 		if (ret == OCU_OK)
-			ret = check_signature(bs, c, err);
+			ret = check_signature(bs, c, issuer, err);
 		if (ret == OCU_OK)
-			return ret;
+			return read_end(end, c, err);
 	}
 	return ret;
 }
@@ -473,6 +609,7 @@ static enum ocu_status read_single(struct single *out, OCSP_SINGLERESP *s, struc
 		return ocu_fail(err, OCU_OCSP, "nextUpdate is missing");
 	if (!read_time(&o->next_update, end))
 		return ocu_fail(err, OCU_OCSP, "nextUpdate is malformed");
+	o->expiry = o->next_update - OCU_OCSP_SKEW_S;
 	if (out->status != V_OCSP_CERTSTATUS_REVOKED)
 		return OCU_OK;
 	o->revoked = true;
@@ -494,7 +631,7 @@ static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct
 		return ocu_fail(err, OCU_OCSP, "not yet valid: thisUpdate is %s", begin);
 	if (o->next_update <= now)
 		return ocu_fail(err, OCU_ENDED, "no longer valid: nextUpdate was %s", shown);
-	if (o->next_update - OCU_OCSP_SKEW_S <= now)
+	if (o->expiry <= now)
 		return ocu_fail(err, OCU_ENDED, "valid for less than %d s: nextUpdate is %s, %d s "
 				"away", OCU_OCSP_SKEW_S + 1, shown, (int)(o->next_update - now));
 	return OCU_OK;
@@ -563,6 +700,7 @@ enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t
 {
 	struct ocu_err why = { 0 }; /* reasons to pass over one signer may precede the right one */
 	OCSP_BASICRESP *bs = NULL;
+	int64_t end = INT64_MAX;
 	enum ocu_status ret;
 
 	ERR_clear_error();
@@ -570,9 +708,11 @@ enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t
 	if (ret == OCU_OK)
 		ret = check_basic(bs, &why);
 	if (ret == OCU_OK)
-		ret = check_signer(bs, cert, issuer, now, &why);
+		ret = check_signer(&end, bs, cert, issuer, now, &why);
 	if (ret == OCU_OK)
 		ret = choose(out, bs, cert, issuer, &now, &why);
+	if (ret == OCU_OK && out->expiry > end)
+		out->expiry = end;
 	OCSP_BASICRESP_free(bs);
 	ERR_clear_error();
 	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);

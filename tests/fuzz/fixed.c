@@ -326,6 +326,7 @@ static void check_accepted(const uint8_t *der, size_t n, X509 *cert, const struc
 	fuzz_must(o->this_update <= FIXED_NOW + OCU_OCSP_SKEW_S, "not valid yet");
 	fuzz_must(o->next_update > FIXED_NOW + OCU_OCSP_SKEW_S, "not valid any more");
 	fuzz_must(o->next_update > o->this_update, "ends before it begins");
+	fuzz_must(o->expiry > FIXED_NOW && o->expiry <= o->next_update - OCU_OCSP_SKEW_S, "expiry");
 	check_signed(bs);
 	check_singles(bs, cert, o);
 	OCSP_BASICRESP_free(bs);
@@ -360,7 +361,7 @@ static bool is_status_right(enum ocu_status st, const uint8_t *der, size_t n)
 
 bool fixed_check(const uint8_t *der, size_t n, X509 *cert)
 {
-	const struct ocu_ocsp untouched = { -1, -2, -3, false };
+	const struct ocu_ocsp untouched = { -1, -2, -3, -4, false };
 	struct ocu_ocsp o = untouched, peeked = untouched;
 	const struct fixed *f = fixed_get();
 	struct ocu_err err = { .code = OCU_OK };
@@ -381,7 +382,7 @@ bool fixed_check(const uint8_t *der, size_t n, X509 *cert)
 	}
 	fuzz_must(err.code == st && err.msg[0] && is_status_right(st, der, n), "reason to refuse");
 	fuzz_must(o.this_update == untouched.this_update &&
-		  o.next_update == untouched.next_update &&
+		  o.next_update == untouched.next_update && o.expiry == untouched.expiry &&
 		  o.revoked_at == untouched.revoked_at && !o.revoked, "refused and filled in");
 	return false;
 }

