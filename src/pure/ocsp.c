@@ -20,6 +20,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ocu/date.h"
+
 /* Certificates with the signer's name that are tried: each may cost a signature check, and a
  * response has room for hundreds.
  */
@@ -30,7 +32,6 @@
  */
 #define OCU_OCSP_SECURITY_BITS 80
 
-#define OCU_OCSP_TIME_BYTES sizeof("YYYY-MM-DDTHH:MM:SSZ")
 #define OCU_OCSP_NAME_BYTES 128 /* how much of the name of a signer is shown */
 
 /* TLS extension numbers of status_request and status_request_v2. */
@@ -154,32 +155,14 @@ enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 *issuer,
 	return ret;
 }
 
-/* Days from 1970-01-01 to a later date of the Gregorian calendar. */
-static int64_t days(int year, int month, int day)
-{
-	static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
-	int y = month > 2 ? year : year - 1; /* the last year whose leap day has passed */
-	int leaps = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
-
-	return (year - 1970) * INT64_C(365) + leaps + before[month - 1] + day - 1;
-}
-
-static int month_days(int year, int month)
-{
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	if (month == 2)
-		return leap ? 29 : 28;
-	return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
-}
-
 /* Reads the one form that RFC 5280 4.1.2.5.2 leaves of GeneralizedTime: YYYYMMDDHHMMSSZ.
  * Nothing was signed before 1970, and 0 is free to stand for none.
  */
 static bool read_time(int64_t *out, const ASN1_GENERALIZEDTIME *t)
 {
 	const unsigned char *s = ASN1_STRING_get0_data(t);
-	int v[7], i, year; /* v: century, year of it, month, day, hour, minute, second */
+	struct ocu_date d;
+	int v[7], i; /* v: century, year of it, month, day, hour, minute, second */
 
 	if (ASN1_STRING_length(t) != 15 || s[14] != 'Z')
 		return false;
@@ -189,23 +172,8 @@ static bool read_time(int64_t *out, const ASN1_GENERALIZEDTIME *t)
 	}
 	for (i = 0; i < 7; i++)
 		v[i] = (s[2 * i] - '0') * 10 + (s[2 * i + 1] - '0');
-	year = v[0] * 100 + v[1];
-	if (year < 1970 || v[2] < 1 || v[2] > 12 || v[3] < 1 || v[3] > month_days(year, v[2])
-	    || v[4] > 23 || v[5] > 59 || v[6] > 59)
-		return false;
-	*out = days(year, v[2], v[3]) * 86400 + v[4] * 3600 + v[5] * 60 + v[6];
-	return true;
-}
-
-static const char *show_time(char out[static OCU_OCSP_TIME_BYTES], int64_t t)
-{
-	time_t when = (time_t)t;
-	struct tm tm;
-
-	if (!gmtime_r(&when, &tm)
-	    || !strftime(out, OCU_OCSP_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		out[0] = '\0';
-	return out;
+	d = (struct ocu_date){ v[0] * 100 + v[1], v[2], v[3], v[4], v[5], v[6] };
+	return ocu_date_s(out, &d);
 }
 
 /* What a responder says instead of an answer (RFC 6960 4.2.1), and whom it concerns. */
@@ -491,12 +459,15 @@ static enum ocu_status check_delegate(X509 *c, X509 *cert, X509 *issuer, int64_t
 /* Reads when <c>, which was found to be valid, ends. */
 static enum ocu_status read_end(int64_t *out, const X509 *c, struct ocu_err *err)
 {
+	struct ocu_date d;
 	struct tm tm;
 
 	if (!ASN1_TIME_to_tm(X509_get0_notAfter(c), &tm))
 		return fail_ssl(err, "signer's certificate has no end");
-	*out = days(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 + tm.tm_hour * 3600
-	       + tm.tm_min * 60 + tm.tm_sec;
+	d = (struct ocu_date){ tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			       tm.tm_sec };
+	if (!ocu_date_s(out, &d))
+		return ocu_fail(err, OCU_OCSP, "signer's certificate has no end");
 	return OCU_OK;
 }
 
@@ -620,10 +591,10 @@ static enum ocu_status read_single(struct single *out, OCSP_SINGLERESP *s, struc
 
 static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct ocu_err *err)
 {
-	char shown[OCU_OCSP_TIME_BYTES], begin[OCU_OCSP_TIME_BYTES];
+	char shown[OCU_DATE_BYTES], begin[OCU_DATE_BYTES];
 
-	show_time(shown, o->next_update);
-	show_time(begin, o->this_update);
+	ocu_date_text(o->next_update, shown);
+	ocu_date_text(o->this_update, begin);
 	if (o->next_update <= o->this_update)
 		return ocu_fail(err, OCU_OCSP, "nextUpdate %s is not after thisUpdate %s", shown,
 				begin);
