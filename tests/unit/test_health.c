@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_health.c - what is believed of a responder, as stories: each is a list of what happens, and
+ * what is believed after each of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ocu/health.h"
+
+#define T INT64_C(5000000)
+#define MOST 16
+
+#define GOOD OCU_TRUST_GOOD
+#define SUSPECT OCU_TRUST_SUSPECT
+#define DOWN OCU_TRUST_DOWN
+#define PAUSED OCU_TRUST_PAUSED
+
+enum what { BEGIN, ANSWERED, UNREACHED, SILENT, BROKEN, PAUSE, HANG, HURRY };
+
+/* <who> began at the last BEGIN, or at this very moment if it has none. */
+struct event {
+	enum what what;
+	uint64_t who;
+	int64_t at;            /* ms after T */
+	enum ocu_trust trust;
+	unsigned window;
+	int64_t again;         /* ms after T; checked unless GOOD */
+	int64_t retry_after_s; /* PAUSE; HURRY: ms after T */
+};
+
+static void happen(struct ocu_health *h, struct ocu_ask *asks, const struct event *e)
+{
+	struct ocu_ask now = { .who = e->who, .spell = h->spell, .start_ms = T + e->at };
+	struct ocu_ask *a = asks[e->who].who ? &asks[e->who] : &now;
+
+	switch (e->what) {
+	case BEGIN:
+		asks[e->who] = now;
+		return;
+	case ANSWERED:
+		ocu_health_answered(h, a, MOST, T + e->at);
+		break;
+	case UNREACHED:
+		ocu_health_unreached(h, a, T + e->at, 0);
+		break;
+	case SILENT:
+	case BROKEN:
+		ocu_health_failed(h, a, e->what == SILENT, T + e->at, 0);
+		break;
+	case PAUSE:
+		ocu_health_paused(h, a, e->retry_after_s, T + e->at, 0);
+		break;
+	case HANG:
+		ocu_health_hangs(h, T + e->at);
+		return;
+	case HURRY:
+		ocu_health_hurry(h, T + e->retry_after_s);
+		return;
+	}
+	asks[e->who].who = 0;
+}
+
+static void tell(const char *story, const struct event *events, size_t n)
+{
+	struct ocu_ask asks[32] = { { 0 } };
+	struct ocu_health h;
+	size_t i;
+
+	ocu_health_init(&h);
+	assert_int_equal(h.window, 1);
+	for (i = 0; i < n; i++) {
+		const struct event *e = &events[i];
+
+		happen(&h, asks, e);
+		if (e->what == BEGIN)
+			continue;
+		if (h.trust != e->trust || h.window != e->window ||
+		    (h.trust != GOOD && h.again_ms != T + e->again))
+			fail_msg("%s, line %zu: trust %d, window %u, again %lld", story, i + 1,
+				 (int)h.trust, h.window, (long long)(h.again_ms - T));
+		assert_true(ocu_health_shut(&h) == (h.trust == DOWN || h.trust == PAUSED));
+		if (h.trust == DOWN)
+			assert_false(h.answered);
+	}
+}
+
+#define TELL(...) \
+	do { \
+		static const struct event events[] = { __VA_ARGS__ }; \
+		tell(__func__, events, sizeof(events) / sizeof(events[0])); \
+	} while (0)
+
+static void the_window_doubles(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { ANSWERED, 2, 0, GOOD, 4, 0, 0 },
+	     { ANSWERED, 3, 0, GOOD, 8, 0, 0 }, { ANSWERED, 4, 0, GOOD, 16, 0, 0 },
+	     { ANSWERED, 5, 0, GOOD, 16, 0, 0 });
+}
+
+static void one_that_cannot_be_reached_is_down(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { UNREACHED, 2, 10, DOWN, 1, 1010, 0 },
+	     { UNREACHED, 3, 1010, DOWN, 1, 3010, 0 }, { UNREACHED, 3, 3010, DOWN, 1, 7010, 0 },
+	     { UNREACHED, 3, 7010, DOWN, 1, 15010, 0 }, { UNREACHED, 3, 15010, DOWN, 1, 31010, 0 },
+	     { UNREACHED, 3, 31010, DOWN, 1, 63010, 0 },
+	     { UNREACHED, 3, 63010, DOWN, 1, 123010, 0 },
+	     { UNREACHED, 3, 123010, DOWN, 1, 183010, 0 },
+	     { ANSWERED, 4, 183010, GOOD, 2, 0, 0 }, { UNREACHED, 5, 200000, DOWN, 1, 201000, 0 });
+}
+
+/* Counted from its start, but with a second in between. */
+static void a_probe_may_take_long(void **state)
+{
+	(void)state;
+	TELL({ BEGIN, 1, 0, 0, 0, 0, 0 }, { UNREACHED, 1, 5000, DOWN, 1, 6000, 0 },
+	     { BEGIN, 1, 6000, 0, 0, 0, 0 }, { UNREACHED, 1, 11000, DOWN, 1, 12000, 0 },
+	     { BEGIN, 1, 12000, 0, 0, 0, 0 }, { UNREACHED, 1, 17000, DOWN, 1, 18000, 0 },
+	     { BEGIN, 1, 18000, 0, 0, 0, 0 }, { UNREACHED, 1, 23000, DOWN, 1, 26000, 0 });
+}
+
+static void what_began_before_is_no_news(void **state)
+{
+	(void)state;
+	TELL({ BEGIN, 1, 0, 0, 0, 0, 0 }, { BEGIN, 2, 0, 0, 0, 0, 0 }, { BEGIN, 3, 0, 0, 0, 0, 0 },
+	     { BEGIN, 4, 0, 0, 0, 0, 0 }, { BEGIN, 5, 0, 0, 0, 0, 0 },
+	     { UNREACHED, 1, 10, DOWN, 1, 1010, 0 }, { UNREACHED, 2, 20, DOWN, 1, 1010, 0 },
+	     { SILENT, 3, 30, DOWN, 1, 1010, 0 },
+	     /* but that it answers is */
+	     { ANSWERED, 4, 40, GOOD, 2, 0, 0 }, { UNREACHED, 5, 50, GOOD, 2, 0, 0 });
+}
+
+static void three_silent_ones_are_enough(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { ANSWERED, 1, 0, GOOD, 4, 0, 0 },
+	     { ANSWERED, 1, 0, GOOD, 8, 0, 0 }, { SILENT, 2, 10, SUSPECT, 4, 1010, 0 },
+	     /* the same one again is no other one */
+	     { SILENT, 2, 20, SUSPECT, 2, 2020, 0 }, { SILENT, 3, 30, SUSPECT, 1, 4030, 0 },
+	     { ANSWERED, 4, 40, GOOD, 2, 0, 0 }, { SILENT, 2, 50, SUSPECT, 1, 1050, 0 },
+	     { BROKEN, 3, 60, SUSPECT, 1, 2060, 0 }, { BROKEN, 4, 70, DOWN, 1, 4070, 0 },
+	     /* it goes on like that, until one is answered */
+	     { SILENT, 5, 4070, DOWN, 1, 12070, 0 }, { BROKEN, 6, 12070, DOWN, 1, 28070, 0 },
+	     { ANSWERED, 7, 28070, GOOD, 2, 0, 0 }, { SILENT, 8, 28080, SUSPECT, 1, 29080, 0 });
+}
+
+static void many_that_fail_together_are_one(void **state)
+{
+	(void)state;
+	TELL({ BEGIN, 1, 0, 0, 0, 0, 0 }, { BEGIN, 2, 0, 0, 0, 0, 0 }, { BEGIN, 3, 0, 0, 0, 0, 0 },
+	     { BEGIN, 4, 0, 0, 0, 0, 0 }, { SILENT, 1, 2000, SUSPECT, 1, 3000, 0 },
+	     { SILENT, 2, 2000, SUSPECT, 1, 3000, 0 }, { SILENT, 3, 2000, DOWN, 1, 3000, 0 },
+	     { SILENT, 4, 2000, DOWN, 1, 3000, 0 });
+}
+
+static void a_broken_one_keeps_its_window(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { ANSWERED, 1, 0, GOOD, 4, 0, 0 },
+	     { BROKEN, 2, 10, SUSPECT, 4, 1010, 0 }, { BROKEN, 3, 10, SUSPECT, 4, 2010, 0 });
+}
+
+static void one_that_connects_again_is_believed(void **state)
+{
+	(void)state;
+	TELL({ UNREACHED, 1, 0, DOWN, 1, 1000, 0 }, { UNREACHED, 2, 1000, DOWN, 1, 3000, 0 },
+	     { SILENT, 3, 3000, SUSPECT, 1, 7000, 0 }, { SILENT, 4, 3010, SUSPECT, 1, 11010, 0 },
+	     { ANSWERED, 5, 3020, GOOD, 2, 0, 0 });
+}
+
+static void a_pause_is_kept(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { ANSWERED, 1, 0, GOOD, 4, 0, 0 },
+	     { ANSWERED, 1, 0, GOOD, 8, 0, 0 }, { BEGIN, 2, 0, 0, 0, 0, 0 },
+	     { BEGIN, 3, 0, 0, 0, 0, 0 }, { BEGIN, 4, 0, 0, 0, 0, 0 },
+	     { PAUSE, 2, 100, PAUSED, 4, 30100, 30 },
+	     /* those that began before it are no news, neither good nor bad */
+	     { PAUSE, 3, 200, PAUSED, 4, 30100, 90 }, { ANSWERED, 4, 300, PAUSED, 4, 30100, 0 },
+	     /* what comes after it is */
+	     { ANSWERED, 5, 30100, GOOD, 5, 0, 0 }, { ANSWERED, 6, 30100, GOOD, 6, 0, 0 },
+	     { PAUSE, 7, 30200, PAUSED, 3, 31200, -1 }, { PAUSE, 8, 31200, PAUSED, 1, 33200, -1 },
+	     { PAUSE, 8, 33200, PAUSED, 1, 37200, 0 }, { PAUSE, 8, 37200, PAUSED, 1, 45200, 3 },
+	     { HURRY, 0, 37200, PAUSED, 1, 45200, 90000 },
+	     { HURRY, 0, 37200, PAUSED, 1, 40000, 40000 }, { ANSWERED, 8, 40000, GOOD, 2, 0, 0 },
+	     { HURRY, 0, 0, GOOD, 2, 0, 0 }, { PAUSE, 8, 50000, PAUSED, 1, 3650000, INT64_MAX });
+}
+
+static void a_pause_may_turn_into_worse(void **state)
+{
+	(void)state;
+	TELL({ BEGIN, 1, 0, 0, 0, 0, 0 }, { BEGIN, 2, 0, 0, 0, 0, 0 },
+	     { PAUSE, 3, 0, PAUSED, 1, 1000, INT64_MIN }, { UNREACHED, 1, 10, PAUSED, 1, 1000, 0 },
+	     { SILENT, 2, 20, PAUSED, 1, 1000, 0 }, { SILENT, 4, 1000, SUSPECT, 1, 2000, 0 },
+	     { PAUSE, 5, 1100, PAUSED, 1, 3100, -1 }, { BEGIN, 7, 3000, 0, 0, 0, 0 },
+	     { UNREACHED, 6, 3100, DOWN, 1, 4100, 0 },
+	     /* asked before it went down, but it lives */
+	     { PAUSE, 7, 3200, PAUSED, 1, 7200, -1 });
+}
+
+static void a_stranger_that_hangs_is_suspect(void **state)
+{
+	(void)state;
+	TELL({ HANG, 1, 250, SUSPECT, 1, 1250, 0 }, { HANG, 1, 500, SUSPECT, 1, 1250, 0 },
+	     { ANSWERED, 2, 600, GOOD, 2, 0, 0 }, { HANG, 1, 800, GOOD, 2, 0, 0 },
+	     { UNREACHED, 1, 900, DOWN, 1, 1900, 0 }, { HANG, 1, 950, DOWN, 1, 1900, 0 });
+}
+
+/* The random share only adds, and never more than two seconds. */
+static void chance_adds_a_little(void **state)
+{
+	struct ocu_ask a = { .who = 1 };
+	struct ocu_health h;
+	int64_t now = T;
+	int i;
+
+	(void)state;
+	ocu_health_init(&h);
+	for (i = 0; i < 100; i++) {
+		a.spell = h.spell;
+		a.start_ms = now;
+		ocu_health_unreached(&h, &a, now, UINT32_MAX);
+		assert_true(h.again_ms - now <= 62000);
+		now = h.again_ms;
+	}
+	a.spell = h.spell;
+	a.start_ms = now;
+	ocu_health_unreached(&h, &a, now, UINT32_MAX);
+	assert_true(h.again_ms - now > 61900);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_window_doubles),
+		cmocka_unit_test(one_that_cannot_be_reached_is_down),
+		cmocka_unit_test(a_probe_may_take_long),
+		cmocka_unit_test(what_began_before_is_no_news),
+		cmocka_unit_test(three_silent_ones_are_enough),
+		cmocka_unit_test(many_that_fail_together_are_one),
+		cmocka_unit_test(a_broken_one_keeps_its_window),
+		cmocka_unit_test(one_that_connects_again_is_believed),
+		cmocka_unit_test(a_pause_is_kept),
+		cmocka_unit_test(a_pause_may_turn_into_worse),
+		cmocka_unit_test(a_stranger_that_hangs_is_suspect),
+		cmocka_unit_test(chance_adds_a_little),
+	};
+
+	return cmocka_run_group_tests_name("health", tests, NULL, NULL);
+}
