@@ -1,0 +1,1072 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan.c - the schedule: what is due, where it waits, what may start. Does no I/O, reads no clock;
+ * what is believed of a responder is health.c's.
+ *
+ * Everything that waits is in a heap, so that no event looks at all items or all lanes:
+ * - items by the time they are due: `later`;
+ * - places in the queue of their lane, by urgency;
+ * - lanes that could start a turn, by the urgency of their first place: `known` and `fresh`;
+ * - lanes that could but for the time, by that time: `probes` (down) and `timed` (paused, paced).
+ * lane_refresh() puts a lane where it belongs after anything about it has changed. What concerns
+ * many at once melds a heap into another one, whose members ocu_plan_next() looks after in slices:
+ * `stale` (due times after a step of the clock), `leaving` (the queue of a lane that was shut),
+ * `revived` (lanes that may be probed at once).
+ */
+#include "ocu/plan.h"
+
+#include <stdlib.h>
+
+#define OCU_PLAN_VAIN_REFUSALS 2 /* who causes so many pauses may itself be the reason */
+#define OCU_PLAN_LOCAL_MS 1000   /* nothing starts after a failure on this side, doubled */
+#define OCU_PLAN_LOCAL_MAX_MS 60000
+
+struct ocu_plan {
+	struct ocu_plan_conf conf;
+	struct ocu_clock now;       /* of the call, or of the last one that had it */
+	struct ocu_heap later, stale;
+	struct ocu_heap leaving;
+	struct ocu_heap known, fresh; /* lanes that have answered since they were down, or not */
+	struct ocu_heap probes, timed, revived;
+	unsigned flying;
+	unsigned fresh_flying;      /* at lanes that are not known to answer */
+	unsigned up;                /* lanes that are known to answer */
+	unsigned revivals;
+	uint64_t seq;
+	uint64_t vain;              /* counts the turns in vain */
+	unsigned locals;            /* failures on this side, in a row */
+	int64_t local_ms;           /* nothing starts before */
+	int64_t drift_ms;           /* wall clock less monotonic clock */
+	bool drift_known, stepped;  /* stepped: but it is too early to act on it */
+	int64_t step_ms;            /* no step is acted on before */
+};
+
+/* Takes note of the time. Each random number of this call derives from its bits. */
+static void see(struct ocu_plan *p, const struct ocu_clock *now)
+{
+	p->now = *now;
+}
+
+static uint32_t draw(struct ocu_plan *p)
+{
+	uint32_t rnd = p->now.rnd;
+
+	p->now.rnd = rnd * 1664525 + 1013904223;
+	return rnd;
+}
+
+static bool item_usable(const struct ocu_plan *p, const struct ocu_item *item)
+{
+	return ocu_held_usable(&item->held, p->now.wall_s);
+}
+
+static bool item_expired(const struct ocu_plan *p, const struct ocu_item *item)
+{
+	return item->not_after <= p->now.wall_s;
+}
+
+/* ---- Orders of the heaps ---- */
+
+/* Ordered ones first; who was asked in vain after those who were not, in that order; must-staple
+ * before the rest; then what ends first, nothing held being 0; then who was there first.
+ */
+static bool before(const struct ocu_place *a, const struct ocu_place *b)
+{
+	const struct ocu_item *i = a->item, *j = b->item;
+
+	if (i->ordered != j->ordered)
+		return i->ordered;
+	if (a->vain != b->vain)
+		return a->vain < b->vain;
+	if (i->must_staple != j->must_staple)
+		return i->must_staple;
+	if (i->held.expiry != j->held.expiry)
+		return i->held.expiry < j->held.expiry;
+	return i->seq < j->seq;
+}
+
+static struct ocu_place *place_of(const struct ocu_heap_node *node)
+{
+	return node ? OCU_OWNER(node, struct ocu_place, node) : NULL;
+}
+
+static struct ocu_item *item_of(const struct ocu_heap_node *node)
+{
+	return node ? OCU_OWNER(node, struct ocu_item, node) : NULL;
+}
+
+static struct ocu_lane *lane_of(const struct ocu_heap_node *node)
+{
+	return node ? OCU_OWNER(node, struct ocu_lane, node) : NULL;
+}
+
+static bool less_urgent(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
+{
+	return before(place_of(a), place_of(b));
+}
+
+static bool less_top(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
+{
+	return before(lane_of(a)->top, lane_of(b)->top);
+}
+
+static bool less_at(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
+{
+	return lane_of(a)->at_ms < lane_of(b)->at_ms;
+}
+
+static bool less_due(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
+{
+	const struct ocu_item *i = item_of(a), *j = item_of(b);
+
+	return i->due_ms != j->due_ms ? i->due_ms < j->due_ms : i->seq < j->seq;
+}
+
+/* Removes <node> from <h>, or from <other>, into which <h> may have been melded meanwhile. */
+static void remove_either(struct ocu_heap *h, struct ocu_heap *other, struct ocu_heap_node *node)
+{
+	ocu_heap_remove(other->first == node ? other : h, node);
+}
+
+/* ---- Lanes: which may start a turn ---- */
+
+static bool lane_shut(const struct ocu_lane *l)
+{
+	return ocu_health_shut(&l->health);
+}
+
+/* Whether a lane that is shut may be probed. */
+static bool lane_due(const struct ocu_plan *p, const struct ocu_lane *l)
+{
+	if (l->health.trust == OCU_TRUST_DOWN && l->revival != p->revivals)
+		return true;
+	return l->health.again_ms <= p->now.mono_ms;
+}
+
+/* Whether all that wait at <l> were asked there in vain since it is shut. */
+static bool lane_asked_all(const struct ocu_lane *l)
+{
+	return !l->queue.first && !l->movers.first;
+}
+
+/* Returns the place that would start first. At an open lane nobody is in `asked`. */
+static struct ocu_place *lane_first(const struct ocu_lane *l)
+{
+	struct ocu_place *a = place_of(l->queue.first), *b = place_of(l->movers.first);
+
+	if (lane_asked_all(l))
+		return place_of(l->asked.first);
+	if (!a || !b)
+		return a ? a : b;
+	return before(b, a) ? b : a;
+}
+
+/* Whether the window of <l> is full. If it is full at its widest although the pace would allow
+ * more, the pace is no limit any more.
+ */
+static bool lane_full(const struct ocu_plan *p, struct ocu_lane *l)
+{
+	struct ocu_health *h = &l->health;
+	unsigned most = p->conf.host_maxconn;
+
+	if (l->flying < most && l->flying - l->hanging < h->window)
+		return false;
+	if (ocu_pace_limits(&h->pace) && h->window >= most && !l->hanging &&
+	    ocu_pace_next(&h->pace, p->now.mono_ms) <= p->now.mono_ms)
+		ocu_pace_forget(&h->pace);
+	return true;
+}
+
+/* Returns the heap that <l> belongs to, NULL if nothing of it can start whatever time it is. */
+static struct ocu_heap *lane_heap(struct ocu_plan *p, struct ocu_lane *l)
+{
+	struct ocu_heap *ready = l->health.answered ? &p->known : &p->fresh;
+	bool ordered = l->top && l->top->item->ordered;
+
+	if (!l->top)
+		return NULL;
+	if (lane_shut(l) && !ordered) {
+		if (l->probing || l->flying >= p->conf.host_maxconn)
+			return NULL;
+		l->at_ms = l->health.again_ms;
+		if (lane_due(p, l))
+			return ready;
+		return l->health.trust == OCU_TRUST_DOWN ? &p->probes : &p->timed;
+	}
+	if (lane_full(p, l))
+		return NULL;
+	l->at_ms = ocu_pace_next(&l->health.pace, p->now.mono_ms);
+	return ordered || l->at_ms <= p->now.mono_ms ? ready : &p->timed;
+}
+
+/* Puts <l> where it belongs, after its queues, its flights or its health have changed. */
+static void lane_refresh(struct ocu_plan *p, struct ocu_lane *l)
+{
+	bool busy;
+
+	if (l->in)
+		remove_either(l->in, &p->revived, &l->node);
+	l->top = lane_first(l);
+	busy = l->top || l->flying || l->health.trust == OCU_TRUST_PAUSED;
+	ocu_pace_busy(&l->health.pace, busy, p->now.mono_ms);
+	l->in = lane_heap(p, l);
+	if (l->in)
+		ocu_heap_push(l->in, &l->node);
+}
+
+/* What a pause may last while <item> waits for its end. */
+static void lane_hurry(struct ocu_plan *p, struct ocu_lane *l, const struct ocu_item *item)
+{
+	int64_t left_s = item->held.expiry - p->now.wall_s;
+	int64_t ms = OCU_HEALTH_AGAIN_MS;
+
+	if (!item_usable(p, item) || left_s > 4 * OCU_HEALTH_PAUSE_MAX_S)
+		return;
+	if (left_s * 250 > ms)
+		ms = left_s * 250;
+	ocu_health_hurry(&l->health, p->now.mono_ms + ms);
+}
+
+/* Counts <l> among those that are known to answer, or not any more. The first one that answers
+ * after none did shows that the network is there: all that are down may be probed at once.
+ */
+static void lane_counted(struct ocu_plan *p, struct ocu_lane *l, bool answered)
+{
+	if (!answered) {
+		p->up--;
+		p->fresh_flying += l->flying;
+		return;
+	}
+	p->fresh_flying -= l->flying;
+	if (p->up++)
+		return;
+	ocu_heap_meld(&p->revived, &p->probes);
+	p->revivals++;
+}
+
+/* Draws the conclusions for those who wait from what was learnt of <l>, which was like <was>. */
+static void lane_learnt(struct ocu_plan *p, struct ocu_lane *l, const struct ocu_health *was)
+{
+	bool down = l->health.trust == OCU_TRUST_DOWN;
+
+	if (l->health.answered != was->answered)
+		lane_counted(p, l, l->health.answered);
+	if (down && l->health.spell != was->spell)
+		l->revival = p->revivals;
+	if (down && was->trust != OCU_TRUST_DOWN)
+		ocu_heap_meld(&l->asked, &l->sick);
+	if (!lane_shut(l) && ocu_health_shut(was))
+		ocu_heap_meld(&l->queue, &l->asked);
+	if (lane_shut(l) && !ocu_health_shut(was))
+		ocu_heap_meld(&p->leaving, &l->movers);
+	if (l->queue.first && l->health.trust == OCU_TRUST_PAUSED)
+		lane_hurry(p, l, place_of(l->queue.first)->item);
+	lane_refresh(p, l);
+}
+
+void ocu_lane_init(struct ocu_plan *p, struct ocu_lane *l)
+{
+	(void)p;
+	*l = (struct ocu_lane){ 0 };
+	ocu_health_init(&l->health);
+	ocu_heap_init(&l->queue, less_urgent);
+	ocu_heap_init(&l->movers, less_urgent);
+	ocu_heap_init(&l->asked, less_urgent);
+	ocu_heap_init(&l->sick, less_urgent);
+}
+
+void ocu_lane_fini(struct ocu_plan *p, struct ocu_lane *l)
+{
+	if (l->health.answered)
+		p->up--;
+}
+
+/* ---- Items: where they wait ---- */
+
+static void place_enter(struct ocu_plan *p, struct ocu_place *pl, struct ocu_heap *queue)
+{
+	ocu_heap_push(queue, &pl->node);
+	if (pl->lane->health.trust == OCU_TRUST_PAUSED)
+		lane_hurry(p, pl->lane, pl->item);
+	lane_refresh(p, pl->lane);
+}
+
+static void place_leave(struct ocu_plan *p, struct ocu_place *pl)
+{
+	struct ocu_lane *l = pl->lane;
+	struct ocu_heap *heaps[] = { &l->movers, &l->asked, &l->sick, &p->leaving };
+	struct ocu_heap *h = &l->queue;
+	size_t i;
+
+	if (!ocu_heap_has(&pl->node))
+		return;
+	for (i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++) {
+		if (heaps[i]->first == &pl->node)
+			h = heaps[i];
+	}
+	ocu_heap_remove(h, &pl->node);
+	lane_refresh(p, l);
+}
+
+/* Returns the <i>-th place of <item>: the spare one, if there is one, comes first. */
+static struct ocu_place *place_at(const struct ocu_item *item, size_t i)
+{
+	if (!item->spare)
+		return &item->places[i];
+	return i == 0 ? item->spare : &item->places[i - 1];
+}
+
+static size_t place_count(const struct ocu_item *item)
+{
+	return item->n_places + (item->spare != NULL);
+}
+
+/* Takes <item> out of every heap. What it looks like to them may be changed only after that. */
+static void item_unlink(struct ocu_plan *p, struct ocu_item *item)
+{
+	size_t i;
+
+	if (ocu_heap_has(&item->node))
+		remove_either(&p->later, &p->stale, &item->node);
+	for (i = 0; i < place_count(item); i++)
+		place_leave(p, place_at(item, i));
+}
+
+static void item_later(struct ocu_plan *p, struct ocu_item *item, int64_t due_ms)
+{
+	item->state = OCU_ITEM_LATER;
+	item->due_ms = item_expired(p, item) ? INT64_MAX : due_ms;
+	ocu_heap_push(&p->later, &item->node);
+}
+
+/* Whether <item> can afford that it finds a lane still down before it goes elsewhere. */
+static bool item_affords(const struct ocu_plan *p, const struct ocu_item *item)
+{
+	return item_usable(p, item) && !ocu_held_ends_soon(&item->held, p->now.wall_s);
+}
+
+/* What an item may expect of a lane. */
+enum grade { GRADE_GOOD, GRADE_SUSPECT, GRADE_SHUT };
+
+/* A lane that is shut is like a good one for the first that comes when it is to be probed; but when
+ * it is down that is no matter for who needs a response now.
+ */
+static enum grade grade(const struct ocu_plan *p, const struct ocu_lane *l,
+			const struct ocu_item *item)
+{
+	switch (l->health.trust) {
+	case OCU_TRUST_GOOD:
+		return GRADE_GOOD;
+	case OCU_TRUST_SUSPECT:
+		return l->health.again_ms <= p->now.mono_ms ? GRADE_GOOD : GRADE_SUSPECT;
+	case OCU_TRUST_DOWN:
+		if (!item_affords(p, item))
+			return GRADE_SHUT;
+		break;
+	case OCU_TRUST_PAUSED:
+		break;
+	}
+	return !l->top && !l->probing && lane_due(p, l) ? GRADE_GOOD : GRADE_SHUT;
+}
+
+/* Returns the place that <item> tries next: the first of those of the best grade, which goes to
+ * *best. NULL: all were tried.
+ */
+static struct ocu_place *choose(const struct ocu_plan *p, const struct ocu_item *item,
+				enum grade *best)
+{
+	struct ocu_place *found = NULL, *pl;
+	enum grade g;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (pl->tried)
+			continue;
+		g = grade(p, pl->lane, item);
+		if (!found || g < *best) {
+			*best = g;
+			found = pl;
+		}
+	}
+	return found;
+}
+
+/* Whether <item> has a place besides <not> that it has not tried, at a lane that is not shut. */
+static bool has_other(const struct ocu_item *item, const struct ocu_place *not)
+{
+	struct ocu_place *pl;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (pl != not && !pl->tried && !lane_shut(pl->lane))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a lane of <item>, tried or not, is open. */
+static bool has_open(const struct ocu_item *item)
+{
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		if (!lane_shut(place_at(item, i)->lane))
+			return true;
+	}
+	return false;
+}
+
+/* Lets <item> wait at the next place of its try. False: there is none at an open lane. */
+static bool item_route(struct ocu_plan *p, struct ocu_item *item)
+{
+	enum grade g = GRADE_SHUT;
+	struct ocu_place *pl = choose(p, item, &g);
+	bool moves = place_count(item) > 1 && !item->ordered;
+
+	if (!pl || (g == GRADE_SHUT && !item->ordered))
+		return false;
+	item->state = OCU_ITEM_WAITS;
+	place_enter(p, pl, moves ? &pl->lane->movers : &pl->lane->queue);
+	return true;
+}
+
+/* Lets <item> wait at all of its lanes that are shut: the first that opens takes it. <asked>: the
+ * one at which it was asked just now, so that the others go first there. Where it failed although
+ * the lane is open it waits too, for the case that the lane goes down and comes back.
+ */
+static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked)
+{
+	struct ocu_place *pl;
+	struct ocu_lane *l;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		l = pl->lane;
+		if (lane_shut(l))
+			place_enter(p, pl, l == asked ? &l->asked : &l->queue);
+		else if (pl->vain)
+			place_enter(p, pl, &l->sick);
+	}
+}
+
+/* Lets <item>, whose try goes on, wait for whatever comes first: a place, or <due_ms>, when it
+ * begins anew. If all of its lanes are shut it does not wait for the time.
+ */
+static void item_wait(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
+		      int64_t due_ms)
+{
+	size_t i;
+
+	if (item_route(p, item))
+		return;
+	if (has_open(item)) {
+		item_later(p, item, due_ms);
+	} else {
+		for (i = 0; i < place_count(item); i++)
+			place_at(item, i)->tried = false;
+		item->state = OCU_ITEM_WAITS;
+	}
+	item_park(p, item, asked);
+}
+
+/* Begins a try. */
+static void item_begin(struct ocu_plan *p, struct ocu_item *item)
+{
+	size_t i;
+
+	item->spare = NULL;
+	for (i = 0; i < item->n_places; i++)
+		item->places[i].tried = false;
+	item_wait(p, item, NULL, p->now.mono_ms);
+}
+
+/* Begins the try that an administrator has ordered. */
+static void item_obey(struct ocu_plan *p, struct ocu_item *item)
+{
+	size_t i;
+
+	item->ordered = true;
+	item->spare = NULL;
+	for (i = 0; i < item->n_places; i++)
+		item->places[i].tried = false;
+	item->state = OCU_ITEM_WAITS;
+	place_enter(p, item->places, &item->places->lane->queue);
+}
+
+static int64_t retry_ms(struct ocu_plan *p, const struct ocu_item *item)
+{
+	return ocu_when_retry(&p->conf.when, p->now.wall_s, item->failures,
+			      item_usable(p, item) ? item->held.expiry : 0, draw(p));
+}
+
+static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item, int64_t max_age_s)
+{
+	return ocu_when_refresh(&p->conf.when, p->now.wall_s, item->held.this_update,
+				item->held.expiry, max_age_s, draw(p));
+}
+
+/* Schedules an item that is in no heap by what is held for it and how often it has failed. */
+static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
+{
+	int64_t ms = 0;
+
+	item->state = OCU_ITEM_IDLE;
+	if (!item->automatic || !item->n_places)
+		return;
+	if (item->failures)
+		ms = retry_ms(p, item);
+	else if (item_usable(p, item))
+		ms = refresh_ms(p, item, max_age_s);
+	item_later(p, item, p->now.mono_ms + ms);
+}
+
+/* Ends the try of <item>, no place of which is left. */
+static void item_fails(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked)
+{
+	item->failures += item->failures < UINT32_MAX;
+	item->ordered = false;
+	if (!item->automatic || item_expired(p, item))
+		item_schedule(p, item, -1);
+	else
+		item_wait(p, item, asked, p->now.mono_ms + retry_ms(p, item));
+}
+
+/* The lane at which <item> waited was shut. If it has failed elsewhere before, and nothing is left,
+ * its try is over.
+ */
+static void item_turned_away(struct ocu_plan *p, struct ocu_item *item)
+{
+	if (item_route(p, item))
+		return;
+	if (has_open(item))
+		item_fails(p, item, NULL);
+	else
+		item_wait(p, item, NULL, p->now.mono_ms);
+}
+
+/* ---- Calls from outside ---- */
+
+enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_plan_conf *conf)
+{
+	struct ocu_plan *p = calloc(1, sizeof(*p));
+
+	*out = p;
+	if (!p)
+		return OCU_NOMEM;
+	p->conf = *conf;
+	p->local_ms = p->step_ms = INT64_MIN;
+	ocu_heap_init(&p->later, less_due);
+	ocu_heap_init(&p->stale, less_due);
+	ocu_heap_init(&p->leaving, less_urgent);
+	ocu_heap_init(&p->known, less_top);
+	ocu_heap_init(&p->fresh, less_top);
+	ocu_heap_init(&p->probes, less_at);
+	ocu_heap_init(&p->timed, less_at);
+	ocu_heap_init(&p->revived, less_at);
+	return OCU_OK;
+}
+
+void ocu_plan_free(struct ocu_plan *p)
+{
+	free(p);
+}
+
+void ocu_plan_add(struct ocu_plan *p, struct ocu_item *item, struct ocu_place *places, size_t n,
+		  bool must_staple, int64_t not_after)
+{
+	size_t i;
+
+	*item = (struct ocu_item){ .must_staple = must_staple, .not_after = not_after,
+				   .places = places, .n_places = n, .seq = ++p->seq };
+	for (i = 0; i < n; i++)
+		places[i] = (struct ocu_place){ .lane = places[i].lane, .item = item };
+}
+
+void ocu_plan_remove(struct ocu_plan *p, struct ocu_item *item)
+{
+	item_unlink(p, item);
+}
+
+void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
+			const struct ocu_clock *now)
+{
+	see(p, now);
+	if (item->automatic == on)
+		return;
+	item->automatic = on;
+	if (item->state == OCU_ITEM_FLYING || item->ordered)
+		return;
+	item_unlink(p, item);
+	item_schedule(p, item, -1);
+}
+
+void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
+		   const struct ocu_clock *now)
+{
+	see(p, now);
+	if (item->state != OCU_ITEM_FLYING)
+		item_unlink(p, item);
+	item->held = *held;
+	if (item_usable(p, item))
+		item->failures = 0;
+	if (item->state == OCU_ITEM_FLYING)
+		return;
+	if (item->ordered)
+		item_obey(p, item);
+	else
+		item_schedule(p, item, -1);
+}
+
+void ocu_plan_order(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
+{
+	see(p, now);
+	if (item->state == OCU_ITEM_FLYING || item->ordered || !item->n_places)
+		return;
+	item_unlink(p, item);
+	item_obey(p, item);
+}
+
+/* ---- What has come due ---- */
+
+/* Notices that the wall clock was set. */
+static void notice_step(struct ocu_plan *p)
+{
+	const int64_t most = INT64_C(1) << 40;
+	int64_t wall_s = p->now.wall_s, drift, moved;
+
+	wall_s = wall_s > most ? most : wall_s < -most ? -most : wall_s;
+	drift = wall_s * 1000 - p->now.mono_ms;
+	moved = drift - p->drift_ms;
+	p->stepped = false;
+	if (!p->drift_known || (moved >= -OCU_PLAN_STEP_MS && moved <= OCU_PLAN_STEP_MS)) {
+		p->drift_ms = drift;
+		p->drift_known = true;
+		return;
+	}
+	if (p->now.mono_ms < p->step_ms) {
+		p->stepped = true;
+		return;
+	}
+	p->drift_ms = drift;
+	p->step_ms = p->now.mono_ms + OCU_PLAN_STEP_AGAIN_MS;
+	ocu_heap_meld(&p->stale, &p->later);
+}
+
+/* Computes anew when <item> is due. Who has failed, or holds nothing, may owe it to the clock. */
+static void item_redate(struct ocu_plan *p, struct ocu_item *item)
+{
+	int64_t ms = 0;
+
+	remove_either(&p->later, &p->stale, &item->node);
+	if (!item->failures && item_usable(p, item))
+		ms = refresh_ms(p, item, -1);
+	item_later(p, item, p->now.mono_ms + ms);
+}
+
+static void item_due(struct ocu_plan *p, struct ocu_item *item)
+{
+	item_unlink(p, item);
+	if (item_expired(p, item))
+		item_later(p, item, INT64_MAX);
+	else
+		item_begin(p, item);
+}
+
+/* Returns the first item of <h> if it is due. */
+static struct ocu_item *first_due(const struct ocu_plan *p, const struct ocu_heap *h)
+{
+	struct ocu_item *item = item_of(h->first);
+
+	return item && item->due_ms <= p->now.mono_ms ? item : NULL;
+}
+
+static struct ocu_lane *first_at(const struct ocu_plan *p, const struct ocu_heap *h)
+{
+	struct ocu_lane *l = lane_of(h->first);
+
+	return l && l->at_ms <= p->now.mono_ms ? l : NULL;
+}
+
+/* Looks after a slice of the items that something has happened to. Whether some are left. */
+static bool items_slice(struct ocu_plan *p)
+{
+	struct ocu_item *item;
+	struct ocu_place *pl;
+	int i;
+
+	for (i = 0; i < OCU_PLAN_SLICE && (item = item_of(p->stale.first)); i++)
+		item_redate(p, item);
+	for (i = 0; i < OCU_PLAN_SLICE && (item = first_due(p, &p->later)); i++)
+		item_due(p, item);
+	for (i = 0; i < OCU_PLAN_SLICE && (pl = place_of(p->leaving.first)); i++) {
+		item = pl->item;
+		item_unlink(p, item);
+		item_turned_away(p, item);
+	}
+	return p->stale.first || p->leaving.first || first_due(p, &p->later);
+}
+
+/* The same for lanes. */
+static bool lanes_slice(struct ocu_plan *p)
+{
+	struct ocu_lane *l;
+	int i;
+
+	for (i = 0; i < OCU_PLAN_SLICE && (l = lane_of(p->revived.first)); i++)
+		lane_refresh(p, l);
+	for (i = 0; i < OCU_PLAN_SLICE && (l = first_at(p, &p->probes)); i++)
+		lane_refresh(p, l);
+	for (i = 0; i < OCU_PLAN_SLICE && (l = first_at(p, &p->timed)); i++)
+		lane_refresh(p, l);
+	return p->revived.first || first_at(p, &p->probes) || first_at(p, &p->timed);
+}
+
+/* ---- Turns ---- */
+
+/* Returns the lane whose turn it is. Those that are not known to answer leave a quarter of all
+ * connections to the others.
+ */
+static struct ocu_lane *lane_next(const struct ocu_plan *p)
+{
+	unsigned most = p->conf.maxconn - p->conf.maxconn / 4;
+	struct ocu_lane *known = lane_of(p->known.first), *fresh = lane_of(p->fresh.first);
+
+	if (p->flying >= p->conf.maxconn || p->now.mono_ms < p->local_ms)
+		return NULL;
+	if (p->fresh_flying >= most)
+		fresh = NULL;
+	if (!known || !fresh)
+		return known ? known : fresh;
+	return before(fresh->top, known->top) ? fresh : known;
+}
+
+/* Whether the item at the head of its queue is better off elsewhere, and goes there. It came when
+ * the lane looked better, or others did worse. One whose try is over has no other way.
+ */
+static bool item_leaves(struct ocu_plan *p, struct ocu_place *pl)
+{
+	struct ocu_item *item = pl->item;
+	enum ocu_trust trust = pl->lane->health.trust;
+	enum grade g = GRADE_SHUT;
+
+	if (item->ordered)
+		return false;
+	if (item_expired(p, item)) {
+		item_due(p, item);
+		return true;
+	}
+	if (item->state == OCU_ITEM_LATER || trust == OCU_TRUST_GOOD || trust == OCU_TRUST_PAUSED)
+		return false;
+	if (trust == OCU_TRUST_DOWN && item_affords(p, item))
+		return false;
+	if (grade(p, pl->lane, item) == GRADE_GOOD || !choose(p, item, &g) || g != GRADE_GOOD)
+		return false;
+	item_unlink(p, item);
+	return item_route(p, item);
+}
+
+static void turn_start(struct ocu_plan *p, struct ocu_place *pl, struct ocu_turn *out)
+{
+	struct ocu_item *item = pl->item;
+	struct ocu_lane *l = pl->lane;
+	bool again = lane_asked_all(l);
+
+	item_unlink(p, item);
+	/* The first one of a new round: those that follow it are before those that have been. */
+	if (again)
+		ocu_heap_meld(&l->queue, &l->asked);
+	item->state = OCU_ITEM_FLYING;
+	item->at = pl;
+	item->lane = l;
+	item->hangs = false;
+	item->probes = lane_shut(l) && !item->ordered;
+	item->ask = (struct ocu_ask){ .who = item->seq, .spell = l->health.spell,
+				      .start_ms = p->now.mono_ms };
+	*out = (struct ocu_turn){ .item = item, .place = pl, .last = !has_other(item, pl) };
+	p->flying++;
+	l->flying++;
+	if (!l->health.answered)
+		p->fresh_flying++;
+	if (item->probes)
+		l->probing = true;
+	ocu_pace_started(&l->health.pace, p->now.mono_ms);
+	lane_refresh(p, l);
+}
+
+/* Takes <item> out of flight. Its lane is to be refreshed afterwards. */
+static void turn_end(struct ocu_plan *p, struct ocu_item *item)
+{
+	struct ocu_lane *l = item->lane;
+
+	p->flying--;
+	l->flying--;
+	if (item->hangs)
+		l->hanging--;
+	if (!l->health.answered)
+		p->fresh_flying--;
+	if (item->probes)
+		l->probing = false;
+	item->state = OCU_ITEM_IDLE;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Returns when there is something to do if nothing happens. */
+static int64_t wake_at(const struct ocu_plan *p)
+{
+	int64_t at = INT64_MAX;
+
+	if (p->later.first)
+		at = min64(at, item_of(p->later.first)->due_ms);
+	if (p->probes.first)
+		at = min64(at, lane_of(p->probes.first)->at_ms);
+	if (p->timed.first)
+		at = min64(at, lane_of(p->timed.first)->at_ms);
+	if (p->now.mono_ms < p->local_ms && (p->known.first || p->fresh.first))
+		at = min64(at, p->local_ms);
+	return p->stepped ? min64(at, p->step_ms) : at;
+}
+
+bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
+		   int64_t *wake_ms)
+{
+	struct ocu_lane *l;
+	bool more;
+	int i;
+
+	see(p, now);
+	notice_step(p);
+	more = items_slice(p);
+	more |= lanes_slice(p);
+	*wake_ms = now->mono_ms;
+	for (i = 0; i < OCU_PLAN_SLICE; i++) {
+		l = lane_next(p);
+		if (!l)
+			break;
+		if (item_leaves(p, l->top))
+			continue;
+		turn_start(p, l->top, out);
+		return true;
+	}
+	if (!more && i < OCU_PLAN_SLICE)
+		*wake_ms = wake_at(p);
+	return false;
+}
+
+void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
+{
+	struct ocu_lane *l = item->lane;
+
+	see(p, now);
+	if (item->state != OCU_ITEM_FLYING || item->hangs)
+		return;
+	item->hangs = true;
+	l->hanging++;
+	ocu_health_hangs(&l->health, now->mono_ms);
+	lane_refresh(p, l);
+}
+
+/* ---- Ends of turns ---- */
+
+/* Writes down that asking for <item> at <l> was in vain (or was not): its places there get a number
+ * that lets it wait until all others have been asked.
+ */
+static void item_mark(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *l,
+		      bool vain)
+{
+	uint64_t number = vain ? ++p->vain : 0;
+	struct ocu_place *pl;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (pl->lane != l)
+			continue;
+		pl->vain = number;
+		if (!vain)
+			pl->refusals = 0;
+	}
+}
+
+/* Learns of its lane from a turn that did not end well. One who was asked there in vain before
+ * tells nothing new of a lane that is open: it may be the reason itself.
+ */
+static void learn_failure(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
+{
+	struct ocu_health *h = &item->lane->health;
+	const struct ocu_ask *a = &item->ask;
+	int64_t now = p->now.mono_ms;
+	bool known = item->at->vain && !ocu_health_shut(h);
+
+	if (e->end == OCU_END_UNREACHED)
+		ocu_health_unreached(h, a, now, draw(p));
+	else if (known)
+		return;
+	else if (e->end == OCU_END_PAUSE)
+		ocu_health_paused(h, a, e->retry_after_s, now, draw(p));
+	else
+		ocu_health_failed(h, a, e->end == OCU_END_SILENT, now, draw(p));
+}
+
+/* Learns of the lane of <item> from the end of its turn. */
+static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
+{
+	struct ocu_lane *l = item->lane;
+	struct ocu_health was = l->health;
+	bool pause = e->end == OCU_END_PAUSE;
+
+	switch (e->end) {
+	case OCU_END_NEW:
+	case OCU_END_CURRENT:
+	case OCU_END_REFUSED:
+	case OCU_END_MOVED:
+		ocu_health_answered(&l->health, &item->ask, p->conf.host_maxconn, p->now.mono_ms);
+		item_mark(p, item, l, false);
+		break;
+	case OCU_END_BROKEN:
+	case OCU_END_PAUSE:
+	case OCU_END_SILENT:
+	case OCU_END_UNREACHED:
+		learn_failure(p, item, e);
+		if (pause && l->health.spell != was.spell)
+			item->at->refusals++;
+		if (e->end != OCU_END_UNREACHED &&
+		    (!pause || item->at->refusals >= OCU_PLAN_VAIN_REFUSALS))
+			item_mark(p, item, l, true);
+		break;
+	case OCU_END_LOCAL:
+	case OCU_END_CANCELLED:
+		break;
+	}
+	lane_learnt(p, l, &was);
+}
+
+/* Lets nothing start for a while: what has failed on this side fails for all. */
+static void hold_back(struct ocu_plan *p)
+{
+	int64_t ms = OCU_PLAN_LOCAL_MS;
+	unsigned i;
+
+	if (p->now.mono_ms < p->local_ms)
+		return;
+	for (i = 0; i < p->locals && ms < OCU_PLAN_LOCAL_MAX_MS; i++)
+		ms *= 2;
+	p->locals += p->locals < UINT32_MAX;
+	p->local_ms = p->now.mono_ms + min64(ms, OCU_PLAN_LOCAL_MAX_MS);
+}
+
+static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
+{
+	item->failures = 0;
+	item->ordered = false;
+	item_schedule(p, item, max_age_s);
+}
+
+/* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
+ * It is not when the responder asks for patience for the first time: then it waits for that.
+ */
+static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end end)
+{
+	struct ocu_lane *l = item->lane;
+	bool patient = end == OCU_END_PAUSE && !item->ordered && l->health.pauses <= 1;
+
+	if (!item->automatic && !item->ordered) {
+		item_schedule(p, item, -1);
+		return true;
+	}
+	if (item_route(p, item))
+		return false;
+	if (patient && !has_open(item)) {
+		item_wait(p, item, item->at->refusals ? l : NULL, p->now.mono_ms);
+		return false;
+	}
+	item_fails(p, item, l);
+	return true;
+}
+
+bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e,
+		   const struct ocu_clock *now)
+{
+	bool brought = e->end == OCU_END_NEW || e->end == OCU_END_CURRENT;
+
+	see(p, now);
+	turn_end(p, item);
+	learn(p, item, e);
+	if (e->end == OCU_END_LOCAL)
+		hold_back(p);
+	else if (e->end != OCU_END_CANCELLED)
+		p->locals = 0;
+
+	if (e->end == OCU_END_LOCAL || e->end == OCU_END_CANCELLED) {
+		if (item->automatic || item->ordered)
+			item_wait(p, item, NULL, item->due_ms);
+		return false;
+	}
+	if (e->end == OCU_END_NEW)
+		item->held = e->held;
+	if (brought && item_usable(p, item)) {
+		item_succeeds(p, item, e->max_age_s);
+		return true;
+	}
+	item->at->tried = true;
+	return item_goes_on(p, item, e->end);
+}
+
+bool ocu_plan_moved(struct ocu_plan *p, struct ocu_item *item, struct ocu_place *spare,
+		    const struct ocu_clock *now)
+{
+	const struct ocu_ended e = { .end = OCU_END_MOVED };
+
+	see(p, now);
+	turn_end(p, item);
+	learn(p, item, &e);
+	p->locals = 0;
+	item->at->tried = true;
+
+	if (spare->knows != spare->lane) {
+		spare->vain = 0;
+		spare->refusals = 0;
+	}
+	spare->knows = spare->lane;
+	spare->item = item;
+	spare->tried = false;
+	item->spare = spare;
+	return item_goes_on(p, item, OCU_END_MOVED);
+}
+
+/* ---- Listings ---- */
+
+enum ocu_wait ocu_plan_waits(const struct ocu_item *item, int64_t *until_ms)
+{
+	const struct ocu_lane *first = NULL;
+	const struct ocu_place *pl;
+	size_t i;
+
+	*until_ms = 0;
+	if (item->state == OCU_ITEM_IDLE)
+		return OCU_WAIT_IDLE;
+	if (item->state == OCU_ITEM_FLYING)
+		return OCU_WAIT_FLYING;
+	if (item->state == OCU_ITEM_LATER) {
+		*until_ms = item->due_ms;
+		return OCU_WAIT_LATER;
+	}
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (!ocu_heap_has(&pl->node))
+			continue;
+		if (!lane_shut(pl->lane) || item->ordered)
+			return OCU_WAIT_TURN;
+		if (!first || pl->lane->health.again_ms < first->health.again_ms)
+			first = pl->lane;
+	}
+	if (!first)
+		return OCU_WAIT_TURN;
+	*until_ms = first->health.again_ms;
+	return first->health.trust == OCU_TRUST_DOWN ? OCU_WAIT_DOWN : OCU_WAIT_PAUSED;
+}
