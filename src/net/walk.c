@@ -282,6 +282,8 @@ static enum ocu_status accept_response(struct run *r, const struct ocu_http *h, 
 	struct ocu_walk *f = r->f;
 	enum ocu_status st;
 
+	if (h->coded)
+		return ocu_fail(err, OCU_HTTP, "body has a Content-Encoding that nobody asked for");
 	if (!h->is_ocsp)
 		return ocu_fail(err, OCU_TYPE, "%s%s",
 				h->type[0] ? "content type " : "no content type", h->type);
@@ -429,8 +431,10 @@ static void exchange_begin(struct run *r, struct ocu_stream *stream)
 	}
 	r->conditional = !r->post && f->uri == f->validators_uri &&
 			 (f->validators.etag[0] || f->validators.last_modified[0]);
-	if (r->conditional)
-		req.validators = &f->validators;
+	if (r->conditional) {
+		req.etag = f->validators.etag;
+		req.last_modified = f->validators.last_modified;
+	}
 	r->status_seen = false;
 	ocu_buf_init(&head, OCU_WALK_HEAD_MAX_BYTES);
 	st = ocu_http_request(&head, &req);

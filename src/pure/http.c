@@ -6,8 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ocu/date.h"
+
+#define OCU_HTTP_DATE_BYTES 80 /* more than any date has */
 #define OCU_HTTP_AGENT "ocu/" OCU_VERSION
 #define OCU_HTTP_OCSP_TYPE "application/ocsp-response"
+#define OCU_HTTP_SECONDS_MAX INT64_C(2147483648) /* RFC 9111 section 1.2.2 */
 #define OCU_HTTP_SHOWN_BYTES 64 /* how much of a bad line goes into the reason */
 /* So much of the line before a chunk is free: digits enough for every size that is accepted. The
  * rest counts as header bytes, or a peer could send extensions and zeros without end.
@@ -29,9 +33,31 @@ enum {
 	ST_FAILED,
 };
 
+/* Appends "name: value" if there is a value. */
+static enum ocu_status add_field(struct ocu_buf *out, const char *name, const char *value)
+{
+	return value && value[0] ? ocu_buf_addf(out, "%s: %s\r\n", name, value) : OCU_OK;
+}
+
+/* Appends what the caller may wish for. */
+static enum ocu_status add_wishes(struct ocu_buf *out, const struct ocu_http_request *r)
+{
+	enum ocu_status ret;
+
+	ret = add_field(out, "Accept-Encoding", r->identity ? "identity" : NULL);
+	if (ret == OCU_OK)
+		ret = add_field(out, "Cache-Control", r->no_cache ? "no-cache" : NULL);
+	if (ret == OCU_OK)
+		ret = add_field(out, "Proxy-Authorization", r->proxy_auth);
+	if (ret == OCU_OK && !r->body)
+		ret = add_field(out, "If-None-Match", r->etag);
+	if (ret == OCU_OK && !r->body)
+		ret = add_field(out, "If-Modified-Since", r->last_modified);
+	return ret;
+}
+
 enum ocu_status ocu_http_request(struct ocu_buf *out, const struct ocu_http_request *r)
 {
-	const struct ocu_http_validators *v = r->body ? NULL : r->validators;
 	size_t before = out->len;
 	enum ocu_status ret;
 
@@ -41,10 +67,8 @@ enum ocu_status ocu_http_request(struct ocu_buf *out, const struct ocu_http_requ
 	if (ret == OCU_OK)
 		ret = ocu_buf_addf(out, " HTTP/1.1\r\nHost: %s\r\nUser-Agent: " OCU_HTTP_AGENT
 				   "\r\nAccept: " OCU_HTTP_OCSP_TYPE "\r\n", r->host);
-	if (ret == OCU_OK && v && v->etag[0])
-		ret = ocu_buf_addf(out, "If-None-Match: %s\r\n", v->etag);
-	if (ret == OCU_OK && v && v->last_modified[0])
-		ret = ocu_buf_addf(out, "If-Modified-Since: %s\r\n", v->last_modified);
+	if (ret == OCU_OK)
+		ret = add_wishes(out, r);
 	if (ret == OCU_OK && r->body)
 		ret = ocu_buf_addf(out, "Content-Type: application/ocsp-request\r\n"
 				   "Content-Length: %zu\r\n", r->body_len);
@@ -57,12 +81,36 @@ enum ocu_status ocu_http_request(struct ocu_buf *out, const struct ocu_http_requ
 	return ret;
 }
 
+enum ocu_status ocu_http_connect(struct ocu_buf *out, const char *authority, const char *proxy_auth)
+{
+	size_t before = out->len;
+	enum ocu_status ret;
+
+	ret = ocu_buf_addf(out, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: " OCU_HTTP_AGENT
+			   "\r\n", authority, authority);
+	if (ret == OCU_OK)
+		ret = add_field(out, "Proxy-Authorization", proxy_auth);
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, "\r\n", 2);
+	if (ret != OCU_OK)
+		out->len = before;
+	return ret;
+}
+
 void ocu_http_init(struct ocu_http *h)
 {
 	memset(h, 0, sizeof(*h));
 	ocu_buf_init(&h->body, OCU_HTTP_BODY_MAX_BYTES);
 	ocu_buf_init(&h->line, OCU_HTTP_HEADER_MAX_BYTES + OCU_HTTP_CHUNK_FREE_BYTES);
 	h->state = ST_STATUS;
+	h->retry_after_s = -1;
+	h->max_age_s = -1;
+}
+
+void ocu_http_init_connect(struct ocu_http *h)
+{
+	ocu_http_init(h);
+	h->connect = true;
 }
 
 void ocu_http_fini(struct ocu_http *h)
@@ -112,10 +160,35 @@ static enum ocu_status fail_line(struct ocu_err *err, const char *what, const ch
 	return ocu_fail(err, OCU_HTTP, "%s: %.*s", what, shown, s);
 }
 
+/* Whether this is the answer after which a tunnel begins. */
+static bool is_tunnel(const struct ocu_http *h)
+{
+	return h->connect && h->status / 100 == 2;
+}
+
 /* Whether this response can have a body at all (RFC 9112 section 6.3). */
 static bool has_body(const struct ocu_http *h)
 {
-	return h->status != 204 && h->status != 304;
+	return h->status != 204 && h->status != 304 && !is_tunnel(h);
+}
+
+/* Reads a number of seconds (RFC 9110 10.2.3, RFC 9111 1.2.2); false if it is none. What is more
+ * than can be of any use becomes OCU_HTTP_SECONDS_MAX.
+ */
+static bool read_seconds(int64_t *out, const char *s, size_t n)
+{
+	int64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < n && is_digit(s[i]); i++) {
+		v = v * 10 + (s[i] - '0');
+		if (v > OCU_HTTP_SECONDS_MAX)
+			v = OCU_HTTP_SECONDS_MAX;
+	}
+	if (n == 0 || i < n)
+		return false;
+	*out = v;
+	return true;
 }
 
 /* Reads "HTTP/1.1 200 OK". An interim response leaves status at 0. */
@@ -136,6 +209,84 @@ static enum ocu_status read_status(struct ocu_http *h, const char *s, size_t n, 
 	h->http10 = s[7] == '0';
 	h->state = ST_FIELD;
 	return OCU_OK;
+}
+
+/* Returns the seconds since the epoch of <d> in the month <name>, 0 if there is no such date. */
+static int64_t date_seconds(struct ocu_date *d, const char *name)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int leap = d->second == 60;
+	int64_t s;
+
+	d->second -= leap;
+	for (d->month = 1; d->month <= 12; d->month++) {
+		if (strncmp(name, months + (d->month - 1) * 3, 3) == 0)
+			break;
+	}
+	return ocu_date_s(&s, d) ? s + leap : 0;
+}
+
+/* The three forms of a date (RFC 9110 section 5.6.7), from behind the day of the week on. What was
+ * scanned is written back, as scanning is more lenient than the forms are.
+ */
+static int64_t read_imf(const char *s)
+{
+	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
+	struct ocu_date d = { 0 };
+
+	(void)sscanf(s, ", %2d %3s %4d %2d:%2d:%2d", &d.day, month, &d.year, &d.hour, &d.minute,
+		     &d.second);
+	snprintf(again, sizeof(again), ", %02d %s %04d %02d:%02d:%02d GMT", d.day, month, d.year,
+		 d.hour, d.minute, d.second);
+	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
+}
+
+static int64_t read_rfc850(const char *s)
+{
+	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
+	struct ocu_date d = { 0 };
+
+	(void)sscanf(s, ", %2d-%3[A-Za-z]-%2d %2d:%2d:%2d", &d.day, month, &d.year, &d.hour,
+		     &d.minute, &d.second);
+	snprintf(again, sizeof(again), ", %02d-%s-%02d %02d:%02d:%02d GMT", d.day, month, d.year,
+		 d.hour, d.minute, d.second);
+	/* Nothing that matters here was dated before the epoch. */
+	d.year += d.year < 70 ? 2000 : 1900;
+	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
+}
+
+static int64_t read_asctime(const char *s)
+{
+	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
+	struct ocu_date d = { 0 };
+
+	(void)sscanf(s, " %3s %2d %2d:%2d:%2d %4d", month, &d.day, &d.hour, &d.minute, &d.second,
+		     &d.year);
+	snprintf(again, sizeof(again), " %s %2d %02d:%02d:%02d %04d", month, d.day, d.hour,
+		 d.minute, d.second, d.year);
+	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
+}
+
+/* Reads a date; 0 if it is none. The day of the week is not asked whether it fits. */
+static int64_t read_date(const char *s, size_t n)
+{
+	static const char *const weekdays[] = { "Monday", "Tuesday", "Wednesday", "Thursday",
+						"Friday", "Saturday", "Sunday" };
+	char text[OCU_HTTP_DATE_BYTES];
+	size_t i, len;
+
+	if (n >= sizeof(text))
+		return 0;
+	memcpy(text, s, n);
+	text[n] = '\0';
+	for (i = 0; i < sizeof(weekdays) / sizeof(weekdays[0]); i++) {
+		len = strlen(weekdays[i]);
+		if (strncmp(text, weekdays[i], len) == 0)
+			return read_rfc850(text + len);
+		if (strncmp(text, weekdays[i], 3) == 0)
+			return text[3] == ',' ? read_imf(text + 3) : read_asctime(text + 3);
+	}
+	return 0;
 }
 
 static enum ocu_status read_length(struct ocu_http *h, const char *s, size_t n, struct ocu_err *err)
@@ -166,6 +317,58 @@ static enum ocu_status read_coding(struct ocu_http *h, const char *s, size_t n, 
 		return fail_line(err, "Transfer-Encoding is not just chunked", s, n);
 	h->chunked = true;
 	return OCU_OK;
+}
+
+/* Reads one Retry-After (RFC 9110 section 10.2.3); a second one is ignored. */
+static void read_retry(struct ocu_http *h, const char *s, size_t n)
+{
+	if (h->retry_after_s >= 0 || h->retry_date_s)
+		return;
+	if (!read_seconds(&h->retry_after_s, s, n))
+		h->retry_date_s = read_date(s, n);
+}
+
+/* Reads one directive of Cache-Control (RFC 9111 section 5.2.2). */
+static void read_directive(struct ocu_http *h, const char *s, size_t n)
+{
+	const char *equals = n ? memchr(s, '=', n) : NULL;
+	size_t name = equals ? (size_t)(equals - s) : n;
+
+	if (is_word(s, name, "no-cache") || is_word(s, name, "no-store"))
+		h->no_max_age = true;
+	if (!is_word(s, name, "max-age"))
+		return;
+	if (!equals || h->max_age_s >= 0 || !read_seconds(&h->max_age_s, equals + 1, n - name - 1))
+		h->no_max_age = true;
+}
+
+/* Returns how many bytes come before the first comma that is not quoted. */
+static size_t until_comma(const char *s, size_t n)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < n && (quoted || s[i] != ','); i++) {
+		if (s[i] == '"')
+			quoted = !quoted;
+		else if (quoted && s[i] == '\\')
+			i += i + 1 < n;
+	}
+	return i;
+}
+
+static void read_cache_control(struct ocu_http *h, const char *s, size_t n)
+{
+	const char *word;
+	size_t len, step;
+
+	for (; n > 0; s += step, n -= step) {
+		word = s;
+		len = step = until_comma(s, n);
+		step += step < n;
+		trim(&word, &len);
+		read_directive(h, word, len);
+	}
 }
 
 static void read_connection(struct ocu_http *h, const char *s, size_t n)
@@ -236,6 +439,30 @@ static enum ocu_status read_location(struct ocu_http *h, const char *s, size_t n
 	return OCU_OK;
 }
 
+/* Reads a field that no response can be refused for. */
+static void read_advice(struct ocu_http *h, const char *name, size_t n, const char *value,
+			size_t len)
+{
+	if (is_word(name, n, "connection"))
+		read_connection(h, value, len);
+	else if (is_word(name, n, "content-type"))
+		read_type(h, value, len);
+	else if (is_word(name, n, "content-encoding"))
+		h->coded |= len > 0 && !is_word(value, len, "identity");
+	else if (is_word(name, n, "etag"))
+		read_validator(h->validators.etag, value, len, true);
+	else if (is_word(name, n, "last-modified"))
+		read_validator(h->validators.last_modified, value, len, false);
+	else if (is_word(name, n, "retry-after"))
+		read_retry(h, value, len);
+	else if (is_word(name, n, "cache-control"))
+		read_cache_control(h, value, len);
+	else if (is_word(name, n, "date") && !h->date_s)
+		h->date_s = read_date(value, len);
+	else if (is_word(name, n, "age") && !h->age_s)
+		(void)!read_seconds(&h->age_s, value, len);
+}
+
 /* Reads one header line that is not empty. Those of interim responses and of trailers are only
  * checked.
  */
@@ -256,22 +483,14 @@ static enum ocu_status read_field(struct ocu_http *h, const char *s, size_t n, s
 	value = colon + 1;
 	len = n - name - 1;
 	trim(&value, &len);
+	/* In the answer before a tunnel there is no meaning in either (RFC 9110 9.3.6). */
 	if (is_word(s, name, "content-length"))
-		return read_length(h, value, len, err);
+		return is_tunnel(h) ? OCU_OK : read_length(h, value, len, err);
 	if (is_word(s, name, "transfer-encoding"))
-		return read_coding(h, value, len, err);
+		return is_tunnel(h) ? OCU_OK : read_coding(h, value, len, err);
 	if (is_word(s, name, "location"))
 		return read_location(h, value, len, err);
-	if (is_word(s, name, "connection"))
-		read_connection(h, value, len);
-	else if (is_word(s, name, "content-type"))
-		read_type(h, value, len);
-	else if (is_word(s, name, "content-encoding"))
-		h->coded |= len > 0 && !is_word(value, len, "identity");
-	else if (is_word(s, name, "etag"))
-		read_validator(h->validators.etag, value, len, true);
-	else if (is_word(s, name, "last-modified"))
-		read_validator(h->validators.last_modified, value, len, false);
+	read_advice(h, s, name, value, len);
 	return OCU_OK;
 }
 
@@ -284,13 +503,16 @@ static enum ocu_status end_header(struct ocu_http *h, struct ocu_err *err)
 	}
 	if (h->chunked && h->got_length)
 		return ocu_fail(err, OCU_HTTP, "Content-Length beside Transfer-Encoding");
-	/* Bodies of other responses are never looked at. */
-	if (h->coded && h->status == 200)
-		return ocu_fail(err, OCU_HTTP, "body has a Content-Encoding that nobody asked for");
+	if (h->no_max_age)
+		h->max_age_s = -1;
+	else if (h->max_age_s >= 0)
+		h->max_age_s = h->max_age_s > h->age_s ? h->max_age_s - h->age_s : 0;
 	h->keep = !h->conn_close && (!h->http10 || h->conn_keep);
 	if (!has_body(h)) {
-		/* Some send a body after 204 nevertheless: it is not the next response. */
-		if (h->status == 204 && (h->chunked || h->left > 0))
+		/* Some send a body nevertheless, which is not the next response. After 304 a length
+		 * may stand for what is not sent, but nothing tells the two apart.
+		 */
+		if (h->chunked || h->left > 0)
 			h->keep = false;
 		h->state = ST_DONE;
 	} else if (h->chunked) {
