@@ -47,6 +47,28 @@ void ocu_url_authority(const struct ocu_url *u, char out[static OCU_URL_AUTHORIT
 /* Writes "host:port", always with the port, IPv6 in brackets: the name of a responder. */
 void ocu_url_responder(const struct ocu_url *u, char out[static OCU_URL_AUTHORITY_BYTES]);
 
+/* Longest text of ocu_url_text(), with its zero. */
+#define OCU_URL_TEXT_BYTES (sizeof("https://") - 1 + OCU_URL_AUTHORITY_BYTES + OCU_URL_MAX_BYTES)
+
+/* Writes the whole of <u> into <out> and returns its length. It parses to the same URL again unless
+ * it is longer than OCU_URL_MAX_BYTES, as normalising may add a few bytes. A struct ocu_url takes
+ * 2.3 KiB: whoever keeps many keeps their text and parses it when it is needed.
+ */
+size_t ocu_url_text(const struct ocu_url *u, char out[static OCU_URL_TEXT_BYTES]);
+
+/* Whether the address, 4 bytes of IPv4 or 16 of IPv6 (<v6>) in network order, is not one of the
+ * public internet: loopback, link-local, private (RFC 1918, RFC 4193), shared (RFC 6598),
+ * unspecified, multicast, broadcast, or set aside for documentation, tests and protocols (the IANA
+ * registries of RFC 6890). IPv6 that stands for an IPv4 address (mapped, NAT64, 6to4) is what that
+ * address is.
+ */
+bool ocu_addr_is_local(bool v6, const uint8_t *addr);
+
+/* Whether the host of <u> is such an address, or is called localhost (RFC 6761). Of other names it
+ * says false: what they resolve to is the caller's to ask.
+ */
+bool ocu_url_is_local(const struct ocu_url *u);
+
 /* Appends to <out> the target of a GET request for the DER request <req>: the URL's path, one
  * slash (any that end the path are folded into it), and the base64 of the request percent-encoded
  * (RFC 6960 appendix A.1). OCU_TOO_BIG if the whole URL with it would be longer than

@@ -329,6 +329,100 @@ void ocu_url_responder(const struct ocu_url *u, char out[static OCU_URL_AUTHORIT
 	write_authority(u, out, true);
 }
 
+size_t ocu_url_text(const struct ocu_url *u, char out[static OCU_URL_TEXT_BYTES])
+{
+	char authority[OCU_URL_AUTHORITY_BYTES];
+
+	ocu_url_authority(u, authority);
+	return (size_t)snprintf(out, OCU_URL_TEXT_BYTES, "http%s://%s%s", u->https ? "s" : "",
+				authority, u->target);
+}
+
+/* Addresses that begin with these <bits> of <prefix>. */
+struct block {
+	uint8_t prefix[4];
+	unsigned bits; /* up to 32 */
+};
+
+static bool is_in(const uint8_t *addr, const struct block *blocks, size_t n)
+{
+	uint32_t a, b;
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		for (j = a = b = 0; j < 4; j++) {
+			a = a << 8 | addr[j];
+			b = b << 8 | blocks[i].prefix[j];
+		}
+		if ((a ^ b) >> (32 - blocks[i].bits) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_local_v4(const uint8_t *addr)
+{
+	static const struct block blocks[] = {
+		{ { 0 }, 8 },              /* this network */
+		{ { 10 }, 8 },             /* private */
+		{ { 100, 64 }, 10 },       /* shared, behind a carrier's NAT */
+		{ { 127 }, 8 },            /* loopback */
+		{ { 169, 254 }, 16 },      /* link-local */
+		{ { 172, 16 }, 12 },       /* private */
+		{ { 192, 0, 0 }, 24 },     /* protocols */
+		{ { 192, 0, 2 }, 24 },     /* documentation */
+		{ { 192, 88, 99 }, 24 },   /* relays of 6to4 that were */
+		{ { 192, 168 }, 16 },      /* private */
+		{ { 198, 18 }, 15 },       /* benchmarks */
+		{ { 198, 51, 100 }, 24 },  /* documentation */
+		{ { 203, 0, 113 }, 24 },   /* documentation */
+		{ { 224 }, 4 },            /* multicast */
+		{ { 240 }, 4 },            /* reserved, and broadcast */
+	};
+
+	return is_in(addr, blocks, sizeof(blocks) / sizeof(blocks[0]));
+}
+
+static bool is_local_v6(const uint8_t *addr)
+{
+	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	static const struct block six_to_four = { { 0x20, 0x02 }, 16 };
+	static const struct block unicast = { { 0x20 }, 3 };
+	static const struct block blocks[] = {
+		{ { 0x20, 0x01, 0x00 }, 23 },       /* protocols, Teredo among them */
+		{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation */
+		{ { 0x3f, 0xff }, 20 },             /* documentation */
+	};
+
+	if (memcmp(addr, mapped, sizeof(mapped)) == 0 || memcmp(addr, nat64, sizeof(nat64)) == 0)
+		return is_local_v4(addr + 12);
+	if (is_in(addr, &six_to_four, 1))
+		return is_local_v4(addr + 2);
+	/* Of the rest only one eighth is given out for the internet. */
+	return !is_in(addr, &unicast, 1)
+	       || is_in(addr, blocks, sizeof(blocks) / sizeof(blocks[0]));
+}
+
+bool ocu_addr_is_local(bool v6, const uint8_t *addr)
+{
+	return v6 ? is_local_v6(addr) : is_local_v4(addr);
+}
+
+bool ocu_url_is_local(const struct ocu_url *u)
+{
+	static const char name[] = ".localhost";
+	size_t n = strlen(u->host), suffix = sizeof(name) - 1;
+	bool v6 = strchr(u->host, ':');
+	uint8_t addr[16];
+
+	if (!u->literal)
+		return strcmp(u->host, name + 1) == 0
+		       || (n > suffix && strcmp(u->host + n - suffix, name) == 0);
+	return inet_pton(v6 ? AF_INET6 : AF_INET, u->host, addr) == 1
+	       && ocu_addr_is_local(v6, addr);
+}
+
 /* Writes the base64 of <n> bytes, percent-encoded, into <out>. Returns false if it is longer than
  * <max>; *len is its length.
  */

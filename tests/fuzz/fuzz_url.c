@@ -4,6 +4,8 @@
  *
  * Input: a URL, a line feed, and bytes that are a reference to it and a request for it.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +14,6 @@
 
 #include "fuzz.h"
 #include "ocu/url.h"
-
-#define TEXT_BYTES (sizeof("https://") + OCU_URL_AUTHORITY_BYTES + OCU_URL_MAX_BYTES + 1)
 
 void fuzz_init(void)
 {
@@ -32,6 +32,9 @@ void fuzz_seeds(void)
 		"http://[::ffff:192.0.2.1]/\n./",
 		"http://a.test:65535/x/\n0M0K0I0G0E0\xff\xfe\xfb\x30\x00\x06\x03",
 		"http://user@a.test/\nftp://x/",
+		"http://127.0.0.1/\nhttp://10.1.2.3/",
+		"http://[fe80::1]/\nhttp://[::ffff:169.254.169.254]/",
+		"http://x.localhost/\nhttp://[64:ff9b::1.2.3.4]/",
 		"http://a.test:0/\nhttp:relative",
 		"http://999.1.1.1/\n",
 		"http://0x7f/\n",
@@ -42,13 +45,26 @@ void fuzz_seeds(void)
 		fuzz_seed("", 0, seeds[i], strlen(seeds[i]));
 }
 
-static size_t write_url(char text[static TEXT_BYTES], const struct ocu_url *u)
+/* What the C library knows of a few kinds of addresses. */
+static void check_local(const struct ocu_url *u)
 {
-	char authority[OCU_URL_AUTHORITY_BYTES];
+	bool local = ocu_url_is_local(u);
+	struct in6_addr a6;
+	struct in_addr a4;
 
-	ocu_url_authority(u, authority);
-	return (size_t)snprintf(text, TEXT_BYTES, "http%s://%s%s", u->https ? "s" : "", authority,
-				u->target);
+	fuzz_must(u->literal || !local || strstr(u->host, "localhost"), "a name is local");
+	if (!u->literal)
+		return;
+	if (inet_pton(AF_INET, u->host, &a4) == 1)
+		fuzz_must(local || (!IN_MULTICAST(ntohl(a4.s_addr)) &&
+				    ntohl(a4.s_addr) >> 24 != 127 &&
+				    a4.s_addr != INADDR_ANY && a4.s_addr != INADDR_BROADCAST),
+			  "IPv4 is not local");
+	if (inet_pton(AF_INET6, u->host, &a6) == 1)
+		fuzz_must(local || !(IN6_IS_ADDR_LOOPBACK(&a6) || IN6_IS_ADDR_UNSPECIFIED(&a6) ||
+				     IN6_IS_ADDR_LINKLOCAL(&a6) || IN6_IS_ADDR_SITELOCAL(&a6) ||
+				     IN6_IS_ADDR_MULTICAST(&a6) || IN6_IS_ADDR_V4COMPAT(&a6)),
+			  "IPv6 is not local");
 }
 
 static bool same(const struct ocu_url *a, const struct ocu_url *b)
@@ -60,7 +76,7 @@ static bool same(const struct ocu_url *a, const struct ocu_url *b)
 /* What has to be true of every URL that was accepted. */
 static void check_url(const struct ocu_url *u)
 {
-	char text[TEXT_BYTES], responder[OCU_URL_AUTHORITY_BYTES];
+	char text[OCU_URL_TEXT_BYTES], responder[OCU_URL_AUTHORITY_BYTES];
 	enum ocu_status st;
 	struct ocu_url again;
 	const char *c;
@@ -73,8 +89,9 @@ static void check_url(const struct ocu_url *u)
 	fuzz_must(u->target[0] == '/' && memchr(u->target, '\0', sizeof(u->target)), "target");
 	for (c = u->target; *c; c++)
 		fuzz_must(*c > 0x20 && *c < 0x7f && !strchr("#\"\\<>", *c), "byte of the target");
-	n = write_url(text, u);
+	n = ocu_url_text(u, text);
 	fuzz_must(n < sizeof(text), "length as text");
+	check_local(u);
 	st = ocu_url_parse(&again, text, n, NULL);
 	fuzz_must(st == (n > OCU_URL_MAX_BYTES ? OCU_URI : OCU_OK), "does not parse again");
 	fuzz_must(st != OCU_OK || same(u, &again), "is another one when parsed again");
@@ -97,7 +114,7 @@ static void check_no_dots(const char *target)
 
 static void try_join(const struct ocu_url *base, const uint8_t *ref, size_t n)
 {
-	char text[TEXT_BYTES];
+	char text[OCU_URL_TEXT_BYTES];
 	struct ocu_url out, again;
 	struct ocu_err err;
 	size_t len;
@@ -108,7 +125,7 @@ static void try_join(const struct ocu_url *base, const uint8_t *ref, size_t n)
 	}
 	check_url(&out);
 	check_no_dots(out.target);
-	len = write_url(text, &out);
+	len = ocu_url_text(&out, text);
 	if (len <= OCU_URL_MAX_BYTES) {
 		fuzz_must(ocu_url_join(&again, base, text, len, NULL) == OCU_OK &&
 			  same(&out, &again), "joining twice gives another URL");
@@ -162,7 +179,7 @@ static void try_get(const struct ocu_url *u, const uint8_t *req, size_t n)
 	bool fits = get_length(u, req, n) <= OCU_URL_GET_MAX_BYTES && !strchr(u->target, '?');
 	uint8_t decoded[OCU_URL_GET_MAX_BYTES + 1];
 	struct ocu_url whole = *u, again;
-	char text[TEXT_BYTES];
+	char text[OCU_URL_TEXT_BYTES];
 	enum ocu_status st;
 	struct ocu_buf b;
 	const char *last;
@@ -174,7 +191,7 @@ static void try_get(const struct ocu_url *u, const uint8_t *req, size_t n)
 	if (st == OCU_OK) {
 		memcpy(whole.target, b.data, b.len);
 		whole.target[b.len] = '\0';
-		len = write_url(text, &whole);
+		len = ocu_url_text(&whole, text);
 		fuzz_must(len <= OCU_URL_GET_MAX_BYTES, "GET is too long");
 		fuzz_must(ocu_url_parse(&again, text, len, NULL) == OCU_OK && same(&again, &whole),
 			  "GET does not parse");

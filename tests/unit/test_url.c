@@ -373,6 +373,118 @@ static void joined_length_is_limited(void **state)
 	assert_int_equal(join(&u, base, ref, OCU_URL_MAX_BYTES), OCU_URI);
 }
 
+static void is_local(void **state)
+{
+	static const struct {
+		const char *host;
+		bool want;
+	} rows[] = {
+		/* names */
+		{ "localhost", true }, { "LocalHost.", true }, { "a.localhost", true },
+		{ "a.b.localhost", true }, { "mylocalhost", false }, { "localhost.example", false },
+		{ "localhos", false }, { "ocsp.example.org", false }, { "local", false },
+		{ "127.0.0.1.example", false },
+		/* both ends of each block of IPv4, and what is next to them */
+		{ "0.0.0.0", true }, { "0.255.255.255", true }, { "1.0.0.0", false },
+		{ "9.255.255.255", false }, { "10.0.0.0", true }, { "10.255.255.255", true },
+		{ "11.0.0.0", false }, { "100.63.255.255", false }, { "100.64.0.0", true },
+		{ "100.127.255.255", true }, { "100.128.0.0", false }, { "126.255.255.255", false },
+		{ "127.0.0.0", true }, { "127.255.255.255", true }, { "128.0.0.0", false },
+		{ "169.253.255.255", false }, { "169.254.0.0", true }, { "169.254.169.254", true },
+		{ "169.255.0.0", false }, { "172.15.255.255", false }, { "172.16.0.0", true },
+		{ "172.31.255.255", true }, { "172.32.0.0", false }, { "191.255.255.255", false },
+		{ "192.0.0.8", true }, { "192.0.1.0", false }, { "192.0.2.1", true },
+		{ "192.0.3.0", false }, { "192.88.98.255", false }, { "192.88.99.1", true },
+		{ "192.88.100.0", false }, { "192.167.255.255", false }, { "192.168.0.0", true },
+		{ "192.168.255.255", true }, { "192.169.0.0", false }, { "198.17.255.255", false },
+		{ "198.18.0.0", true }, { "198.19.255.255", true }, { "198.20.0.0", false },
+		{ "198.51.99.255", false }, { "198.51.100.1", true }, { "198.51.101.0", false },
+		{ "203.0.112.255", false }, { "203.0.113.1", true }, { "203.0.114.0", false },
+		{ "223.255.255.255", false }, { "224.0.0.0", true }, { "239.255.255.255", true },
+		{ "240.0.0.0", true }, { "255.255.255.255", true }, { "8.8.8.8", false },
+		/* IPv6 */
+		{ "[::]", true }, { "[::1]", true }, { "[::2]", true }, { "[::8.8.8.8]", true },
+		{ "[::ffff:127.0.0.1]", true }, { "[::ffff:10.1.2.3]", true },
+		{ "[::ffff:8.8.8.8]", false }, { "[::fffe:8.8.8.8]", true },
+		{ "[::ffff:0:8.8.8.8]", true }, { "[64:ff9b::8.8.8.8]", false },
+		{ "[64:ff9b::192.168.1.1]", true }, { "[64:ff9b:1::8.8.8.8]", true },
+		{ "[100::1]", true }, { "[1fff::1]", true }, { "[2000::1]", false },
+		{ "[2001::1]", true }, { "[2001:1ff::1]", true }, { "[2001:200::1]", false },
+		{ "[2001:db7::1]", false }, { "[2001:db8::1]", true },
+		{ "[2001:db8:ffff::1]", true }, { "[2001:db9::1]", false },
+		{ "[2002:808:808::1]", false }, { "[2002:7f00:1::1]", true },
+		{ "[2002:c0a8:101::1]", true }, { "[2003::1]", false }, { "[2606:4700::1]", false },
+		{ "[3ffe::1]", false }, { "[3fff::1]", true }, { "[3fff:fff::1]", true },
+		{ "[3fff:1000::1]", false }, { "[4000::1]", true }, { "[5f00::1]", true },
+		{ "[fc00::1]", true }, { "[fdff::1]", true }, { "[fe80::1]", true },
+		{ "[febf::1]", true }, { "[fec0::1]", true }, { "[ff02::1]", true },
+	};
+	char text[300];
+	struct ocu_url u;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof(text), "https://%s:8080/x", rows[i].host);
+		assert_int_equal(parse(&u, text, strlen(text), NULL), OCU_OK);
+		if (ocu_url_is_local(&u) != rows[i].want)
+			fail_msg("%s", rows[i].host);
+	}
+}
+
+/* An address as bytes, at a page edge. */
+static void is_local_address(void **state)
+{
+	static const struct {
+		bool v6;
+		const char *addr;
+		bool want;
+	} rows[] = {
+		{ false, "\x7f\0\0\1", true },
+		{ false, "\x08\x08\x08\x08", false },
+		{ true, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", true },
+		{ true, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", true },
+		{ true, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x08\x08\x08\x08", false },
+		{ true, "\x26\x06\x47\0\0\0\0\0\0\0\0\0\0\0\0\1", false },
+	};
+	uint8_t *edge;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		n = rows[i].v6 ? 16 : 4;
+		edge = at_edge(rows[i].addr, n);
+		assert_int_equal(ocu_addr_is_local(rows[i].v6, edge), rows[i].want);
+		edge_free(edge, n);
+	}
+}
+
+static void text(void **state)
+{
+	static const struct {
+		const char *url, *want;
+	} rows[] = {
+		{ "HTTP://A.Test.", "http://a.test/" },
+		{ "https://a:443/x?y#z", "https://a/x?y" },
+		{ "http://[2001:DB8::0:1]:81?q", "http://[2001:db8::1]:81/?q" },
+	};
+	char longest[OCU_URL_MAX_BYTES + 1], out[OCU_URL_TEXT_BYTES];
+	struct ocu_url u;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(parse(&u, rows[i].url, strlen(rows[i].url), NULL), OCU_OK);
+		assert_int_equal(ocu_url_text(&u, out), strlen(rows[i].want));
+		assert_string_equal(out, rows[i].want);
+	}
+	/* The longest one gets a slash more. */
+	memset(longest, 'q', sizeof(longest));
+	memcpy(longest, "https://[1:2:3:4:5:6:7:8]:65535?", 32);
+	assert_int_equal(parse(&u, longest, OCU_URL_MAX_BYTES, NULL), OCU_OK);
+	assert_int_equal(ocu_url_text(&u, out), OCU_URL_MAX_BYTES + 1);
+}
+
 static void get_target(void **state)
 {
 	static const struct {
@@ -464,6 +576,9 @@ int main(void)
 		cmocka_unit_test(length_is_limited),
 		cmocka_unit_test(joined),
 		cmocka_unit_test(joined_length_is_limited),
+		cmocka_unit_test(is_local),
+		cmocka_unit_test(is_local_address),
+		cmocka_unit_test(text),
 		cmocka_unit_test(get_target),
 		cmocka_unit_test(get_target_is_limited),
 	};
