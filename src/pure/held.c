@@ -13,7 +13,7 @@ void ocu_held_init(struct ocu_held *h, const struct ocu_ocsp *o, const uint8_t *
 	*h = (struct ocu_held){
 		.this_update = o->this_update,
 		.next_update = o->next_update,
-		.expiry = o->next_update - OCU_OCSP_SKEW_S,
+		.expiry = o->expiry,
 		.revoked = o->revoked,
 	};
 	SHA256(der, n, sum);

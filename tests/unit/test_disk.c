@@ -809,10 +809,12 @@ static void loads(void **state)
 static void save_init(struct ocu_disk_save *s, const uint8_t *der, size_t n, int64_t begin,
 		      int64_t end)
 {
+	struct ocu_ocsp o = { .this_update = pki->now + begin, .next_update = pki->now + end,
+			      .expiry = pki->now + end - OCU_OCSP_SKEW_S };
+
 	*s = (struct ocu_disk_save){ .job.done = typed_done, .certid = id, .cert = leaf.cert,
 				     .issuer = pki->by[PKI_BY_ISSUER].cert, .der = { der, n } };
-	ocu_held_init(&s->held, &(struct ocu_ocsp){ pki->now + begin, pki->now + end, 0, false },
-		      der, n);
+	ocu_held_init(&s->held, &o, der, n);
 }
 
 static void saves(void **state)
