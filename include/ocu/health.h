@@ -30,6 +30,7 @@ struct ocu_health {
 	unsigned spell;     /* another one each time that things get worse */
 	unsigned pauses;    /* in a row, without a success between them */
 	bool careful;       /* it has paused: the window grows by one at a time */
+	bool doubtful;      /* the pause may concern one certificate alone */
 	unsigned failures;  /* likewise, what made it wait longer */
 	unsigned strikes;   /* different certificates that failed, likewise */
 	uint64_t struck[OCU_HEALTH_STRIKES]; /* which */
@@ -69,10 +70,12 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 		       uint32_t rnd);
 
 /* It asked for patience, for <retry_after_s> (below 0: without saying for how long; then 1, 2, 4
- * ... 60 s, which is also the least). The window is halved.
+ * ... 60 s, which is also the least). The window is halved; the rate that was let through is kept
+ * to afterwards; not so if <again>: the same certificate has caused a pause there before, without a
+ * success of its own since, and may be the reason.
  */
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
-		       int64_t now, uint32_t rnd);
+		       bool again, int64_t now, uint32_t rnd);
 
 /* A request hangs there. One that has never answered is suspect from the first on. */
 void ocu_health_hangs(struct ocu_health *h, int64_t now);

@@ -39,6 +39,9 @@ void ocu_pace_let(struct ocu_pace *p, int64_t now);
  */
 void ocu_pace_resume(struct ocu_pace *p, int64_t end, int64_t now);
 
+/* Begins the measurement anew and leaves the limit as it is: the pause was no matter of rates. */
+void ocu_pace_ignore(struct ocu_pace *p, int64_t now);
+
 /* Forgets the limit. */
 void ocu_pace_forget(struct ocu_pace *p);
 

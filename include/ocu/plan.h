@@ -100,7 +100,7 @@ struct ocu_item {
 	bool must_staple;        /* goes before others */
 	bool ordered;            /* until the try that the order began is over */
 	unsigned failures;       /* tries that failed, in a row */
-	int64_t due_ms;          /* monotonic; when LATER. INT64_MAX: the certificate has expired */
+	int64_t due_ms;          /* monotonic; when LATER. INT64_MAX: was due, but had expired */
 	int64_t not_after;       /* of the certificate, seconds since the epoch */
 	struct ocu_held held;
 	struct ocu_place *places;

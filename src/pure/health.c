@@ -75,7 +75,10 @@ static void wait_longer(struct ocu_health *h, const struct ocu_ask *a, int64_t n
 
 static void resume(struct ocu_health *h, int64_t now)
 {
-	ocu_pace_resume(&h->pace, h->again_ms < now ? h->again_ms : now, now);
+	if (h->doubtful)
+		ocu_pace_ignore(&h->pace, now);
+	else
+		ocu_pace_resume(&h->pace, h->again_ms < now ? h->again_ms : now, now);
 	h->trust = OCU_TRUST_GOOD;
 }
 
@@ -144,7 +147,7 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 }
 
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
-		       int64_t now, uint32_t rnd)
+		       bool again, int64_t now, uint32_t rnd)
 {
 	int64_t ms;
 
@@ -155,6 +158,7 @@ void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t re
 	h->spell++;
 	h->trust = OCU_TRUST_PAUSED;
 	h->answered = h->careful = true;
+	h->doubtful = again;
 	h->failures = h->strikes = 0;
 	halve(h);
 	ms = delay(h->pauses, rnd);

@@ -49,8 +49,13 @@ void ocu_pace_resume(struct ocu_pace *p, int64_t end, int64_t now)
 		p->rate = p->step;
 	if (p->let == 0 || end - p->let_ms > OCU_PACE_OUTAGE_MS)
 		p->rate = 0;
-	p->since_ms = p->grown_ms = now;
 	p->last_us = end * 1000;
+	ocu_pace_ignore(p, now);
+}
+
+void ocu_pace_ignore(struct ocu_pace *p, int64_t now)
+{
+	p->since_ms = p->grown_ms = now;
 	p->let = 0;
 }
 

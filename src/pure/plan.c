@@ -109,6 +109,20 @@ static bool less_top(const struct ocu_heap_node *a, const struct ocu_heap_node *
 	return before(lane_of(a)->top, lane_of(b)->top);
 }
 
+/* Among strangers, one that has not disappointed yet goes first: each may hold a connection for as
+ * long as there is patience with it.
+ */
+static bool less_strange(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
+{
+	const struct ocu_lane *k = lane_of(a), *l = lane_of(b);
+	bool good = k->health.trust == OCU_TRUST_GOOD;
+
+	if (good != (l->health.trust == OCU_TRUST_GOOD) &&
+	    k->top->item->ordered == l->top->item->ordered)
+		return good;
+	return less_top(a, b);
+}
+
 static bool less_at(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
 {
 	return lane_of(a)->at_ms < lane_of(b)->at_ms;
@@ -334,7 +348,7 @@ static void item_unlink(struct ocu_plan *p, struct ocu_item *item)
 static void item_later(struct ocu_plan *p, struct ocu_item *item, int64_t due_ms)
 {
 	item->state = OCU_ITEM_LATER;
-	item->due_ms = item_expired(p, item) ? INT64_MAX : due_ms;
+	item->due_ms = due_ms;
 	ocu_heap_push(&p->later, &item->node);
 }
 
@@ -432,8 +446,9 @@ static bool item_route(struct ocu_plan *p, struct ocu_item *item)
 }
 
 /* Lets <item> wait at all of its lanes that are shut: the first that opens takes it. <asked>: the
- * one at which it was asked just now, so that the others go first there. Where it failed although
- * the lane is open it waits too, for the case that the lane goes down and comes back.
+ * one at which it was asked just now, so that the others go first there, as they do where it was
+ * asked in vain. Where it failed although the lane is open it waits too, for the case that the lane
+ * goes down and comes back.
  */
 static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked)
 {
@@ -445,22 +460,20 @@ static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct oc
 		pl = place_at(item, i);
 		l = pl->lane;
 		if (lane_shut(l))
-			place_enter(p, pl, l == asked ? &l->asked : &l->queue);
+			place_enter(p, pl, l == asked || pl->vain ? &l->asked : &l->queue);
 		else if (pl->vain)
 			place_enter(p, pl, &l->sick);
 	}
 }
 
-/* Lets <item>, whose try goes on, wait for whatever comes first: a place, or <due_ms>, when it
- * begins anew. If all of its lanes are shut it does not wait for the time.
+/* Lets <item> wait for whatever comes first: that one of its lanes which are shut takes it, or
+ * <due_ms>, when it begins anew. If all of them are shut it does not wait for the time.
  */
-static void item_wait(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
+static void item_rest(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
 		      int64_t due_ms)
 {
 	size_t i;
 
-	if (item_route(p, item))
-		return;
 	if (has_open(item)) {
 		item_later(p, item, due_ms);
 	} else {
@@ -469,6 +482,14 @@ static void item_wait(struct ocu_plan *p, struct ocu_item *item, const struct oc
 		item->state = OCU_ITEM_WAITS;
 	}
 	item_park(p, item, asked);
+}
+
+/* Lets <item>, whose try goes on, wait at the next place of it, or as above. */
+static void item_wait(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
+		      int64_t due_ms)
+{
+	if (!item_route(p, item))
+		item_rest(p, item, asked, due_ms);
 }
 
 /* Begins a try. */
@@ -507,19 +528,23 @@ static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item, int64
 				item->held.expiry, max_age_s, draw(p));
 }
 
-/* Schedules an item that is in no heap by what is held for it and how often it has failed. */
-static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
+/* Schedules an item that is in no heap by what is held for it and how often it has failed; <asked>:
+ * where it was just now, NULL: nowhere.
+ */
+static void item_schedule(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
+			  int64_t max_age_s)
 {
-	int64_t ms = 0;
+	int64_t now = p->now.mono_ms;
 
 	item->state = OCU_ITEM_IDLE;
 	if (!item->automatic || !item->n_places)
 		return;
-	if (item->failures)
-		ms = retry_ms(p, item);
+	if (item->failures && !item_expired(p, item))
+		item_rest(p, item, asked, now + retry_ms(p, item));
 	else if (item_usable(p, item))
-		ms = refresh_ms(p, item, max_age_s);
-	item_later(p, item, p->now.mono_ms + ms);
+		item_later(p, item, now + refresh_ms(p, item, max_age_s));
+	else
+		item_later(p, item, now);
 }
 
 /* Ends the try of <item>, no place of which is left. */
@@ -527,10 +552,7 @@ static void item_fails(struct ocu_plan *p, struct ocu_item *item, const struct o
 {
 	item->failures += item->failures < UINT32_MAX;
 	item->ordered = false;
-	if (!item->automatic || item_expired(p, item))
-		item_schedule(p, item, -1);
-	else
-		item_wait(p, item, asked, p->now.mono_ms + retry_ms(p, item));
+	item_schedule(p, item, asked, -1);
 }
 
 /* The lane at which <item> waited was shut. If it has failed elsewhere before, and nothing is left,
@@ -561,7 +583,7 @@ enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_plan_conf *
 	ocu_heap_init(&p->stale, less_due);
 	ocu_heap_init(&p->leaving, less_urgent);
 	ocu_heap_init(&p->known, less_top);
-	ocu_heap_init(&p->fresh, less_top);
+	ocu_heap_init(&p->fresh, less_strange);
 	ocu_heap_init(&p->probes, less_at);
 	ocu_heap_init(&p->timed, less_at);
 	ocu_heap_init(&p->revived, less_at);
@@ -599,7 +621,7 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	if (item->state == OCU_ITEM_FLYING || item->ordered)
 		return;
 	item_unlink(p, item);
-	item_schedule(p, item, -1);
+	item_schedule(p, item, NULL, -1);
 }
 
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
@@ -616,7 +638,7 @@ void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_h
 	if (item->ordered)
 		item_obey(p, item);
 	else
-		item_schedule(p, item, -1);
+		item_schedule(p, item, NULL, -1);
 }
 
 void ocu_plan_order(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
@@ -654,7 +676,9 @@ static void notice_step(struct ocu_plan *p)
 	ocu_heap_meld(&p->stale, &p->later);
 }
 
-/* Computes anew when <item> is due. Who has failed, or holds nothing, may owe it to the clock. */
+/* Computes anew when <item> is due. Who has failed, holds nothing, or has expired, may owe that to
+ * the clock.
+ */
 static void item_redate(struct ocu_plan *p, struct ocu_item *item)
 {
 	int64_t ms = 0;
@@ -908,7 +932,7 @@ static void learn_failure(struct ocu_plan *p, struct ocu_item *item, const struc
 	else if (known)
 		return;
 	else if (e->end == OCU_END_PAUSE)
-		ocu_health_paused(h, a, e->retry_after_s, now, draw(p));
+		ocu_health_paused(h, a, e->retry_after_s, item->at->refusals > 0, now, draw(p));
 	else
 		ocu_health_failed(h, a, e->end == OCU_END_SILENT, now, draw(p));
 }
@@ -964,7 +988,7 @@ static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max
 {
 	item->failures = 0;
 	item->ordered = false;
-	item_schedule(p, item, max_age_s);
+	item_schedule(p, item, NULL, max_age_s);
 }
 
 /* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
@@ -976,7 +1000,7 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	bool patient = end == OCU_END_PAUSE && !item->ordered && l->health.pauses <= 1;
 
 	if (!item->automatic && !item->ordered) {
-		item_schedule(p, item, -1);
+		item_schedule(p, item, NULL, -1);
 		return true;
 	}
 	if (item_route(p, item))

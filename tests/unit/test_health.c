@@ -52,7 +52,7 @@ static void happen(struct ocu_health *h, struct ocu_ask *asks, const struct even
 		ocu_health_failed(h, a, e->what == SILENT, T + e->at, 0);
 		break;
 	case PAUSE:
-		ocu_health_paused(h, a, e->retry_after_s, T + e->at, 0);
+		ocu_health_paused(h, a, e->retry_after_s, false, T + e->at, 0);
 		break;
 	case HANG:
 		ocu_health_hangs(h, T + e->at);

@@ -1104,11 +1104,119 @@ static void a_pause_lets_nothing_lapse(void **state)
 	starts(late, 'a');
 	bed_end();
 
+	/* those that wait there already count too; but nothing held is nothing to lapse */
+	bed_begin(64, 16);
+	c = add("a");
+	late = add_idle("a");
+	hold(late, 1000, 400);
+	ocu_plan_automatic(bed.p, &late->item, true, &bed.c);
+	starts(c, 'a');
+	pass(300000);
+	none_starts();
+	waits(late, OCU_WAIT_TURN, 0);
+	pauses(c, 100000, false);
+	none_until(325000);
+	bed_end();
+
 	bed_begin(64, 16);
 	c = add("a");
 	starts(c, 'a');
 	pauses(c, 100000, false);
 	none_until(3600000);
+	bed_end();
+}
+
+/* A first request for patience ends the try of an order: who gave it wants to know. */
+static void an_order_is_told_of_a_pause(void **state)
+{
+	struct cert *c;
+
+	(void)state;
+	bed_begin(64, 16);
+	c = add("a");
+	ocu_plan_order(bed.p, &c->item, &bed.c);
+	starts(c, 'a');
+	pauses(c, 600, true);
+	assert_int_equal(c->item.failures, 1);
+	waits(c, OCU_WAIT_PAUSED, 600000);
+	bed_end();
+}
+
+/* Lets 'a' answer ten times in a second. */
+static void ten_in_a_second(const char *uris)
+{
+	struct cert *c;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		c = add(uris);
+		starts(c, 'a');
+		pass(100);
+		ends_well(c);
+	}
+}
+
+/* Starts what may start at 'a' within a second, and returns how many. */
+static unsigned starts_in_a_second(void)
+{
+	struct ocu_turn t;
+	unsigned n = 0;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		while (next(&t)) {
+			ends_well(OCU_OWNER(t.item, struct cert, item));
+			n++;
+		}
+		pass(100);
+	}
+	return n;
+}
+
+/* The pause counts for the rate even if nobody waits for its end. */
+static void a_pause_counts_when_all_are_elsewhere(void **state)
+{
+	struct cert *c;
+	int i;
+
+	(void)state;
+	bed_begin(64, 16);
+	ten_in_a_second("ab");
+	c = add("ab");
+	starts(c, 'a');
+	pauses(c, 9, false);
+	starts(c, 'b');
+	ends_well(c);
+	pass(9000);
+	for (i = 0; i < 20; i++)
+		c = add("a");
+	assert_in_range(starts_in_a_second(), 1, 3);
+	bed_end();
+}
+
+/* A window that is full at its widest, while the pace would allow more, is the limit. */
+static void a_pace_that_limits_no_more_is_forgotten(void **state)
+{
+	struct cert *c, *d;
+
+	(void)state;
+	bed_begin(64, 1);
+	ten_in_a_second("a");
+	c = add("a");
+	starts(c, 'a');
+	pauses(c, 9, false);
+	pass(9000);
+	starts(c, 'a');
+	ends_well(c);
+	assert_true(ocu_pace_limits(&lane('a')->health.pace));
+	d = add("a");
+	none_starts();
+	pass(1500);
+	starts(d, 'a');
+	pass(1500);
+	add("a");
+	none_starts();
+	assert_false(ocu_pace_limits(&lane('a')->health.pace));
 	bed_end();
 }
 
@@ -1317,6 +1425,40 @@ static void a_redirect_may_lead_to_the_dead(void **state)
 	bed_end();
 }
 
+/* What was asked in vain behind a redirect lets others go first there, too. */
+static void poison_is_known_behind_a_redirect(void **state)
+{
+	struct cert *bad, *d;
+	int i;
+
+	(void)state;
+	bed_begin(64, 1);
+	bad = add("a");
+	for (i = 0; i < 2; i++) {
+		starts(bad, 'a');
+		assert_false(moves(bad, 'd'));
+		if (i == 1)
+			break;
+		starts(bad, 'd');
+		ends(bad, OCU_END_BROKEN, true);
+		until_due(bad);
+	}
+	d = add("d");
+	starts(d, 'd');
+	ends_well(d);
+	starts(bad, 'd');
+	ends(bad, OCU_END_BROKEN, true);
+	assert_int_equal(lane('d')->health.trust, OCU_TRUST_GOOD);
+	/* elsewhere it is a stranger */
+	until_due(bad);
+	starts(bad, 'a');
+	assert_false(moves(bad, 'e'));
+	starts(bad, 'e');
+	ends(bad, OCU_END_BROKEN, true);
+	assert_int_equal(lane('e')->health.trust, OCU_TRUST_SUSPECT);
+	bed_end();
+}
+
 /* ---- Coming and going ---- */
 
 static void an_item_may_leave_in_any_state(void **state)
@@ -1433,12 +1575,16 @@ int main(void)
 		cmocka_unit_test(one_that_pauses_a_responder_is_found_out),
 		cmocka_unit_test(a_pause_is_obeyed),
 		cmocka_unit_test(a_pause_lets_nothing_lapse),
+		cmocka_unit_test(an_order_is_told_of_a_pause),
+		cmocka_unit_test(a_pause_counts_when_all_are_elsewhere),
+		cmocka_unit_test(a_pace_that_limits_no_more_is_forgotten),
 		cmocka_unit_test(what_was_let_through_is_the_pace),
 		cmocka_unit_test(a_sign_of_life_revives_the_others),
 		cmocka_unit_test(a_failure_on_this_side_stops_all),
 		cmocka_unit_test(what_is_cancelled_had_not_begun),
 		cmocka_unit_test(a_redirect_goes_on_elsewhere),
 		cmocka_unit_test(a_redirect_may_lead_to_the_dead),
+		cmocka_unit_test(poison_is_known_behind_a_redirect),
 		cmocka_unit_test(an_item_may_leave_in_any_state),
 		cmocka_unit_test(an_item_may_change_in_any_queue),
 		cmocka_unit_test(without_memory_there_is_none),
