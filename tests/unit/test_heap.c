@@ -38,6 +38,22 @@ static bool less(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
 	return key_of(a) < key_of(b);
 }
 
+/* Counts the nodes of the tree at <node>, and sees that its right way is the shorter one. */
+static size_t check_tree(const struct ocu_heap_node *node, const struct ocu_heap_node *up)
+{
+	unsigned left, right;
+
+	if (!node)
+		return 0;
+	left = node->left ? node->left->rank : 0;
+	right = node->right ? node->right->rank : 0;
+	assert_ptr_equal(node->up, up);
+	assert_true(right <= left);
+	assert_int_equal(node->rank, right + 1);
+	assert_true(!up || key_of(up) <= key_of(node));
+	return 1 + check_tree(node->left, node) + check_tree(node->right, node);
+}
+
 static int least(const struct thing *things, size_t n)
 {
 	int key = INT32_MAX;
@@ -53,7 +69,11 @@ static int least(const struct thing *things, size_t n)
 static void expect_first(const struct ocu_heap *h, const struct thing *things, size_t n)
 {
 	int key = least(things, n);
+	size_t members = 0, i;
 
+	for (i = 0; i < n; i++)
+		members += things[i].in;
+	assert_int_equal(check_tree(h->first, NULL), members);
 	if (key == INT32_MAX)
 		assert_null(h->first);
 	else
@@ -69,7 +89,7 @@ static void the_first_is_the_least(void **state)
 	(void)state;
 	ocu_heap_init(&h, less);
 	assert_null(h.first);
-	for (step = 0; step < 100000; step++) {
+	for (step = 0; step < 30000; step++) {
 		t = &things[dice(60)];
 		assert_int_equal(ocu_heap_has(&t->node), t->in);
 		if (t->in && dice(3) == 0)
