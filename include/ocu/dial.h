@@ -13,15 +13,24 @@
 
 #define OCU_DIAL_ADDRESSES_MAX 16     /* of one family that are tried */
 #define OCU_DIAL_PEER_BYTES 64        /* "[2001:db8::1]:80" with its zero */
-#define OCU_DIAL_REASONS_BYTES 1024
+#define OCU_DIAL_FAILED_MAX (2 * OCU_DIAL_ADDRESSES_MAX)
 
-/* What to connect to; copied by ocu_dial_start(). */
+/* What to connect to; copied by ocu_dial_start() but for <avoid>. */
 struct ocu_dial_conf {
 	enum ocu_family prefer;         /* the family that goes first: OCU_IPV4 or OCU_IPV6 */
 	int64_t connect_ms;             /* longest wait for one address */
 	uint16_t port;                  /* host byte order; put into every address */
 	struct sockaddr_storage worked; /* the address that worked last: it goes first if it is
 					 * among those handed in; ss_family 0: none */
+	const struct sockaddr_storage *avoid; /* keeps; these are not tried, whatever their port */
+	size_t n_avoid;
+};
+
+/* An address that was not connected. */
+struct ocu_dial_failure {
+	struct sockaddr_storage peer;
+	int error;                      /* an errno; ETIMEDOUT: it did not answer in connect_ms;
+					 * EINPROGRESS: nor until the dial was cancelled */
 };
 
 /* How it ended. Borrowed by the callback. */
@@ -31,8 +40,8 @@ struct ocu_dial_result {
 	struct sockaddr_storage peer;   /* of fd */
 	size_t tried;                   /* addresses that an attempt was made with */
 	bool starved;                   /* for some of them this side had no socket left */
-	char reasons[OCU_DIAL_REASONS_BYTES]; /* each address that failed and why, one a line:
-					 * "[2001:db8::1]:80: Network unreachable" */
+	size_t n_failed;
+	struct ocu_dial_failure failed[OCU_DIAL_FAILED_MAX]; /* in the order of their failing */
 };
 
 struct ocu_dial;
@@ -56,6 +65,9 @@ void ocu_dial_add(struct ocu_dial *d, enum ocu_family family, const struct socka
 
 /* Closes all, calls the callback from here with OCU_CANCELLED. */
 void ocu_dial_cancel(struct ocu_dial *d);
+
+/* Whether both are the same host; ports are not compared. */
+bool ocu_dial_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
 /* Writes "192.0.2.1:80" or "[2001:db8::1]:80" into <out>. */
 void ocu_dial_peer(char out[static OCU_DIAL_PEER_BYTES], const struct sockaddr_storage *ss);

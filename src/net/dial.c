@@ -46,8 +46,7 @@ static socklen_t address_len(const struct sockaddr_storage *ss)
 	return ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-/* Whether both are the same host; ports are not compared. */
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+bool ocu_dial_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a;
 	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)b;
@@ -85,24 +84,13 @@ void ocu_dial_peer(char out[static OCU_DIAL_PEER_BYTES], const struct sockaddr_s
 	}
 }
 
-/* Adds a line to the reasons; what does not fit is left out as a whole. */
-static void note(struct ocu_dial *d, const struct sockaddr_storage *peer, const char *why)
+/* Remembers why <peer> is not connected; each address is tried once, so there is room. */
+static void note(struct ocu_dial *d, const struct sockaddr_storage *peer, int error)
 {
-	size_t len = strlen(d->r.reasons), left = sizeof(d->r.reasons) - len;
-	char text[OCU_DIAL_PEER_BYTES];
-	int n;
+	struct ocu_dial_failure *f = &d->r.failed[d->r.n_failed++];
 
-	ocu_dial_peer(text, peer);
-	n = snprintf(d->r.reasons + len, left, "%s%s: %s", len ? "\n" : "", text, why);
-	if (n < 0 || (size_t)n >= left)
-		d->r.reasons[len] = '\0';
-}
-
-static void note_errno(struct ocu_dial *d, const struct sockaddr_storage *peer, int error)
-{
-	char text[96];
-
-	note(d, peer, strerror_r(error, text, sizeof(text)));
+	f->peer = *peer;
+	f->error = error;
 }
 
 /* Lets go of an attempt; its socket is closed unless it was moved away before. */
@@ -125,7 +113,7 @@ static void dial_end(struct ocu_dial *d, enum ocu_status st)
 
 	for (a = d->attempts; a < d->attempts + OCU_HAPPY_RUNNING_MAX; a++) {
 		if (a->fd >= 0 && st == OCU_CANCELLED)
-			note(d, &a->peer, "no answer");
+			note(d, &a->peer, EINPROGRESS);
 		attempt_fini(a);
 	}
 	ev_timer_stop(d->loop, &d->wake);
@@ -158,12 +146,10 @@ static void attempt_failed(struct attempt *a)
 static void attempt_tmo_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct attempt *a = w->data;
-	char why[64];
 
 	(void)loop;
 	(void)revents;
-	snprintf(why, sizeof(why), "no answer in %lld ms", (long long)a->dial->conf.connect_ms);
-	note(a->dial, &a->peer, why);
+	note(a->dial, &a->peer, ETIMEDOUT);
 	attempt_failed(a);
 }
 
@@ -186,7 +172,7 @@ static void attempt_io_cb(struct ev_loop *loop, ev_io *w, int revents)
 		error = errno;
 	}
 	if (error) {
-		note_errno(d, &a->peer, error);
+		note(d, &a->peer, error);
 		attempt_failed(a);
 		return;
 	}
@@ -232,7 +218,7 @@ static void attempt_start(struct ocu_dial *d, struct pool *p, bool v6)
 	d->happy.failed = false;
 	error = attempt_open(a);
 	if (error) {
-		note_errno(d, &a->peer, error);
+		note(d, &a->peer, error);
 		attempt_fini(a);
 		d->happy.failed = true;
 		return;
@@ -308,18 +294,27 @@ enum ocu_status ocu_dial_start(struct ocu_dial **out, struct ev_loop *loop,
 	return OCU_OK;
 }
 
+static bool is_among(const struct sockaddr_storage *addrs, size_t n,
+		     const struct sockaddr_storage *ss)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (ocu_dial_same_host(&addrs[i], ss))
+			return true;
+	}
+	return false;
+}
+
 /* Puts <ss> into <p>: at the next place if it is what worked last, else at the end. */
 static void pool_add(struct ocu_dial *d, struct pool *p, const struct sockaddr_storage *ss)
 {
-	size_t at = p->n, i;
+	size_t at = p->n;
 
-	if (p->n == OCU_DIAL_ADDRESSES_MAX)
+	if (p->n == OCU_DIAL_ADDRESSES_MAX || is_among(p->addrs, p->n, ss) ||
+	    is_among(d->conf.avoid, d->conf.n_avoid, ss))
 		return;
-	for (i = 0; i < p->n; i++) {
-		if (same_host(&p->addrs[i], ss))
-			return;
-	}
-	if (same_host(&d->conf.worked, ss))
+	if (ocu_dial_same_host(&d->conf.worked, ss))
 		at = p->next;
 	memmove(&p->addrs[at + 1], &p->addrs[at], (p->n - at) * sizeof(p->addrs[0]));
 	p->addrs[at] = *ss;
@@ -338,7 +333,7 @@ void ocu_dial_add(struct ocu_dial *d, enum ocu_family family, const struct socka
 	for (i = 0; i < n; i++) {
 		if (addrs[i].ss_family != (family == OCU_IPV6 ? AF_INET6 : AF_INET))
 			continue;
-		seen = seen || same_host(&d->conf.worked, &addrs[i]);
+		seen = seen || ocu_dial_same_host(&d->conf.worked, &addrs[i]);
 		pool_add(d, p, &addrs[i]);
 	}
 	if (last)

@@ -9,6 +9,7 @@
 #include "ocu/walk.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "ocu/exchange.h"
 #include "ocu/hosts.h"
 
+#define OCU_WALK_REASONS_BYTES 1024
 #define OCU_WALK_REQUEST_MAX_BYTES 8192
 #define OCU_WALK_HEAD_MAX_BYTES 65536 /* of an HTTP request */
 #define OCU_WALK_TARGET_MAX_BYTES (OCU_URL_MAX_BYTES + OCU_URL_AUTHORITY_BYTES + 16)
@@ -62,7 +64,7 @@ struct run {
 	struct ocu_dial *dial;
 	size_t dialled;              /* addresses that were tried */
 	bool starved;                /* a socket could not be had */
-	char reasons[OCU_DIAL_REASONS_BYTES];
+	char reasons[OCU_WALK_REASONS_BYTES];
 	struct ocu_exchange *exchange;
 
 	ev_timer step;               /* the first step, or the end after ocu_walk_cancel() */
@@ -218,7 +220,7 @@ static void reach_down(struct run *r)
 /* No address could be connected. */
 static void dial_failed(struct run *r)
 {
-	char all[OCU_DIAL_REASONS_BYTES];
+	char all[OCU_WALK_REASONS_BYTES];
 	char *c = all;
 
 	/* That no socket could be had is not the host's fault. */
@@ -449,6 +451,31 @@ static void exchange_begin(struct run *r, struct ocu_stream *stream)
 		local_failed(r, st, ocu_text(st));
 }
 
+/* Writes each address that failed and why into r->reasons, one a line. What does not fit is left
+ * out as a whole.
+ */
+static void reasons_read(struct run *r, const struct ocu_dial_result *res)
+{
+	char address[OCU_DIAL_PEER_BYTES], text[OCU_ERRNO_BYTES];
+	size_t i, len = 0, left;
+	int n;
+
+	r->reasons[0] = '\0';
+	for (i = 0; i < res->n_failed; i++, len = strlen(r->reasons)) {
+		ocu_dial_peer(address, &res->failed[i].peer);
+		ocu_errno_text(res->failed[i].error, text);
+		if (res->failed[i].error == EINPROGRESS)
+			snprintf(text, sizeof(text), "no answer");
+		else if (res->failed[i].error == ETIMEDOUT)
+			snprintf(text, sizeof(text), "no answer in %lld ms",
+				 (long long)r->fetcher->conf.connect_ms);
+		left = sizeof(r->reasons) - len;
+		n = snprintf(r->reasons + len, left, "%s%s: %s", len ? "\n" : "", address, text);
+		if (n < 0 || (size_t)n >= left)
+			r->reasons[len] = '\0';
+	}
+}
+
 static void dial_cb(void *arg, const struct ocu_dial_result *res)
 {
 	struct run *r = arg;
@@ -460,7 +487,7 @@ static void dial_cb(void *arg, const struct ocu_dial_result *res)
 	r->dial = NULL;
 	r->dialled = res->tried;
 	r->starved = res->starved;
-	memcpy(r->reasons, res->reasons, sizeof(r->reasons));
+	reasons_read(r, res);
 	if (res->st == OCU_CANCELLED)
 		return;
 	ev_timer_stop(fr->loop, &r->stale);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -48,6 +49,22 @@ static void end_cb(void *arg, const struct ocu_dial_result *r)
 	e->peer[0] = '\0';
 	if (r->st == OCU_OK)
 		ocu_dial_peer(e->peer, &r->peer);
+}
+
+/* Each address that failed and its errno, as in "127.0.0.1:80 111; [::1]:80 111". */
+static const char *failures(const struct end *e)
+{
+	static char text[4096];
+	char peer[OCU_DIAL_PEER_BYTES];
+	size_t i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < e->r.n_failed; i++) {
+		ocu_dial_peer(peer, &e->r.failed[i].peer);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %d", i ? "; " : "",
+					peer, e->r.failed[i].error);
+	}
+	return text;
 }
 
 static void patience_cb(struct ev_loop *l, ev_timer *w, int revents)
@@ -245,17 +262,17 @@ static void two_families(void **state)
 		enum ocu_status st;
 		char family;       /* of the winner */
 		size_t tried;
-		const char *reasons; /* %u: port */
+		const char *failures; /* %1$u: port, %2$d: ECONNREFUSED */
 	} rows[] = {
 		{ OPEN, OPEN, OCU_IPV6, OCU_OK, '6', 1, "" },
 		{ OPEN, OPEN, OCU_IPV4, OCU_OK, '4', 1, "" },
-		{ OPEN, CLOSED, OCU_IPV6, OCU_OK, '4', 2, "[::1]:%u: Connection refused" },
-		{ CLOSED, OPEN, OCU_IPV4, OCU_OK, '6', 2, "127.0.0.1:%u: Connection refused" },
+		{ OPEN, CLOSED, OCU_IPV6, OCU_OK, '4', 2, "[::1]:%1$u %2$d" },
+		{ CLOSED, OPEN, OCU_IPV4, OCU_OK, '6', 2, "127.0.0.1:%1$u %2$d" },
 		{ OPEN, HOLE, OCU_IPV6, OCU_OK, '4', 2, "" },
 		{ HOLE, OPEN, OCU_IPV4, OCU_OK, '6', 2, "" },
 		{ HOLE, OPEN, OCU_IPV6, OCU_OK, '6', 1, "" },
 		{ CLOSED, CLOSED, OCU_IPV6, OCU_CONNECT, 0, 2,
-		  "[::1]:%u: Connection refused\n127.0.0.1:%u: Connection refused" },
+		  "[::1]:%1$u %2$d; 127.0.0.1:%1$u %2$d" },
 	};
 	struct ocu_dial_conf conf;
 	struct host h;
@@ -273,11 +290,11 @@ static void two_families(void **state)
 		add(&e, OCU_IPV4, "127.0.0.1");
 		add(&e, OCU_IPV6, "::1");
 		await(&e);
-		snprintf(want, sizeof(want), rows[i].reasons, h.port, h.port);
+		snprintf(want, sizeof(want), rows[i].failures, h.port, ECONNREFUSED);
 		if (e.r.st != rows[i].st || e.r.tried != rows[i].tried ||
-		    strcmp(e.r.reasons, want) != 0 || e.r.starved)
+		    strcmp(failures(&e), want) != 0 || e.r.starved)
 			fail_msg("row %zu: %s, %zu tried, %s", i, ocu_text(e.r.st), e.r.tried,
-				 e.r.reasons);
+				 failures(&e));
 		if (e.r.st == OCU_OK) {
 			assert_int_equal(e.peer[0] == '[' ? '6' : '4', rows[i].family);
 			assert_int_equal(close(e.r.fd), 0);
@@ -332,8 +349,8 @@ static void per_address_timeout(void **state)
 	add(&e, OCU_IPV6, "");
 	await(&e);
 	assert_int_equal(e.r.st, OCU_CONNECT);
-	snprintf(want, sizeof(want), "127.0.0.1:%u: no answer in 120 ms", h.port);
-	assert_string_equal(e.r.reasons, want);
+	snprintf(want, sizeof(want), "127.0.0.1:%u %d", h.port, ETIMEDOUT);
+	assert_string_equal(failures(&e), want);
 	host_end(&h);
 }
 
@@ -410,7 +427,7 @@ static void address_limit(void **state)
 	await(&e);
 	assert_int_equal(e.r.st, OCU_CONNECT);
 	assert_int_equal(e.r.tried, OCU_DIAL_ADDRESSES_MAX);
-	assert_true(strlen(e.r.reasons) < sizeof(e.r.reasons));
+	assert_int_equal(e.r.n_failed, OCU_DIAL_ADDRESSES_MAX);
 	host_end(&h);
 }
 
@@ -475,6 +492,40 @@ static void worked_fails(void **state)
 	host_end(&h);
 }
 
+/* Addresses to be avoided are left out, and what worked last among them. */
+static void avoided(void **state)
+{
+	struct sockaddr_storage avoid[2] = { address("127.0.0.2", 1), address("::1", 0) };
+	struct host h = { .n = 0 };
+	struct ocu_dial_conf conf;
+	struct end e;
+
+	(void)state;
+	listen_at(&h, "127.0.0.2", OPEN);
+	listen_at(&h, "127.0.0.3", OPEN);
+	conf = conf_of(&h, OCU_IPV6);
+	conf.worked = avoid[0];
+	conf.avoid = avoid;
+	conf.n_avoid = 2;
+	start(&e, &conf);
+	add(&e, OCU_IPV6, "::1");
+	add(&e, OCU_IPV4, "127.0.0.2 127.0.0.3");
+	await(&e);
+	assert_int_equal(e.r.st, OCU_OK);
+	assert_int_equal(e.r.tried, 1);
+	assert_true(strncmp(e.peer, "127.0.0.3:", 10) == 0);
+	close(e.r.fd);
+	/* None is left. */
+	start(&e, &conf);
+	add(&e, OCU_IPV6, "::1");
+	add(&e, OCU_IPV4, "127.0.0.2");
+	await(&e);
+	assert_int_equal(e.r.st, OCU_CONNECT);
+	assert_int_equal(e.r.tried, 0);
+	assert_int_equal(e.r.n_failed, 0);
+	host_end(&h);
+}
+
 static void no_address(void **state)
 {
 	struct ocu_dial_conf conf = { .prefer = OCU_IPV6, .connect_ms = CONNECT_MS, .port = 80 };
@@ -487,7 +538,7 @@ static void no_address(void **state)
 	await(&e);
 	assert_int_equal(e.r.st, OCU_CONNECT);
 	assert_int_equal(e.r.tried, 0);
-	assert_string_equal(e.r.reasons, "");
+	assert_int_equal(e.r.n_failed, 0);
 }
 
 static void later_cb(struct ev_loop *l, ev_timer *w, int revents)
@@ -547,8 +598,9 @@ static void refused_by_the_system(void **state)
 	assert_int_equal(e.r.st, OCU_CONNECT);
 	assert_int_equal(e.r.tried, 2);
 	assert_false(e.r.starved);
-	assert_ptr_equal(strstr(e.r.reasons, "255.255.255.255:80: "), e.r.reasons);
-	assert_non_null(strstr(e.r.reasons, "\n224.0.0.1:80: "));
+	assert_int_equal(e.r.n_failed, 2);
+	assert_ptr_equal(strstr(failures(&e), "255.255.255.255:80 "), failures(&e));
+	assert_non_null(strstr(failures(&e), "; 224.0.0.1:80 "));
 }
 
 static void no_descriptor_left(void **state)
@@ -575,7 +627,7 @@ static void no_descriptor_left(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_int_equal(e.r.st, OCU_CONNECT);
 	assert_true(e.r.starved);
-	assert_non_null(strstr(e.r.reasons, "Too many open files"));
+	assert_int_equal(e.r.failed[0].error, EMFILE);
 	host_end(&h);
 }
 
@@ -604,9 +656,9 @@ static void cancelled(void **state)
 		assert_int_equal(e.times, 1);
 		assert_int_equal(e.r.st, OCU_CANCELLED);
 		assert_int_equal(e.r.fd, -1);
-		snprintf(want, sizeof(want), "127.0.0.1:%u: no answer", h.port);
+		snprintf(want, sizeof(want), "127.0.0.1:%u %d", h.port, EINPROGRESS);
 		if (stage < 3)
-			assert_string_equal(e.r.reasons, stage == 2 ? want : "");
+			assert_string_equal(failures(&e), stage == 2 ? want : "");
 	}
 	host_end(&h);
 }
@@ -744,6 +796,7 @@ int main(void)
 		TEST(address_limit),
 		TEST(worked_goes_first),
 		TEST(worked_fails),
+		TEST(avoided),
 		TEST(no_address),
 		TEST(preferred_is_late),
 		TEST(refused_by_the_system),
