@@ -12,11 +12,21 @@
 #include "ocu/http.h"
 #include "ocu/stream.h"
 
+/* How far it is. */
+enum ocu_exchange_stage {
+	OCU_EXCHANGE_HANDSHAKE, /* of TLS */
+	OCU_EXCHANGE_REQUEST,   /* not all of the request was taken */
+	OCU_EXCHANGE_WAIT,      /* for a status line */
+	OCU_EXCHANGE_ANSWER,    /* a status line came, those of 1xx apart */
+};
+
 /* How it ended. Borrowed by the callback. */
 struct ocu_exchange_result {
 	enum ocu_status st;       /* OCU_OK: <http> holds a complete response. OCU_TLS, OCU_HTTP,
 				   * OCU_TOO_BIG, OCU_NOMEM, OCU_CANCELLED */
 	struct ocu_err err;       /* why; when cancelled: how far it came */
+	enum ocu_exchange_stage stage; /* how far it came */
+	bool closed;              /* what ended it is that the peer closed or reset the connection */
 	struct ocu_http *http;    /* what was read, also if it is not complete */
 	struct ocu_stream stream; /* may be used for another request, the callback takes it;
 				   * OCU_STREAM_NONE if not: it is closed then */
@@ -33,6 +43,12 @@ typedef void ocu_exchange_cb(void *arg, struct ocu_exchange_result *r);
 OCU_MUST enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *loop,
 					    struct ocu_stream *stream, struct ocu_buf *request,
 					    ocu_exchange_cb *cb, void *arg);
+
+/* Says how far <x> is. */
+enum ocu_exchange_stage ocu_exchange_stage(const struct ocu_exchange *x);
+
+/* Returns when the whole request was sent, on the clock of ocu_now_ms(); 0: it was not yet. */
+int64_t ocu_exchange_sent_ms(const struct ocu_exchange *x);
 
 /* Closes the stream and calls the callback from here with OCU_CANCELLED. */
 void ocu_exchange_cancel(struct ocu_exchange *x);

@@ -15,18 +15,35 @@ struct ocu_exchange {
 	size_t sent;
 	bool secured; /* the handshake is done, or there is none */
 	bool deaf;    /* the peer takes no more of the request; it may have answered all the same */
+	bool closed;  /* by the peer, before the response was complete */
+	int64_t sent_ms;
 	struct ocu_http http;
 	ev_io io;
 	ocu_exchange_cb *cb;
 	void *arg;
 };
 
+enum ocu_exchange_stage ocu_exchange_stage(const struct ocu_exchange *x)
+{
+	if (x->http.status)
+		return OCU_EXCHANGE_ANSWER;
+	if (x->stream.ssl && !x->secured)
+		return OCU_EXCHANGE_HANDSHAKE;
+	return x->sent_ms ? OCU_EXCHANGE_WAIT : OCU_EXCHANGE_REQUEST;
+}
+
+int64_t ocu_exchange_sent_ms(const struct ocu_exchange *x)
+{
+	return x->sent_ms;
+}
+
 /* The end of every exchange; with <reuse> the callback gets the stream. */
 static void exchange_end(struct ocu_exchange *x, enum ocu_status st, bool reuse,
 			 const struct ocu_err *err)
 {
 	struct ocu_exchange was = *x;
-	struct ocu_exchange_result r = { .st = st, .err = *err, .http = &was.http };
+	struct ocu_exchange_result r = { .st = st, .err = *err, .http = &was.http,
+					 .stage = ocu_exchange_stage(x), .closed = x->closed };
 
 	ev_io_stop(x->loop, &x->io);
 	free(x);
@@ -62,6 +79,9 @@ static enum ocu_status send_request(struct ocu_exchange *x, int *want, struct oc
 		x->deaf = true;
 		ret = OCU_OK;
 	}
+	x->closed = ret == OCU_HTTP;
+	if (ret == OCU_OK && !x->sent_ms)
+		x->sent_ms = ocu_now_ms();
 	return ret;
 }
 
@@ -75,10 +95,11 @@ static enum ocu_status read_response(struct ocu_exchange *x, int *want, bool *re
 
 	while (ret == OCU_AGAIN) {
 		ret = ocu_stream_read(&x->stream, bytes, sizeof(bytes), &got, want, err);
-		if (ret != OCU_OK)
+		if (ret == OCU_OK && got == 0)
+			ret = ocu_http_eof(&x->http, err);
+		x->closed = ret == OCU_HTTP;
+		if (ret != OCU_OK || got == 0)
 			return ret;
-		if (got == 0)
-			return ocu_http_eof(&x->http, err);
 		ret = ocu_http_feed(&x->http, bytes, got, &used, err);
 		*rest = used < got;
 	}

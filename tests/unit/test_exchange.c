@@ -38,7 +38,8 @@ struct end {
 	struct ocu_err err;
 	struct ocu_stream stream;
 	int status;
-	bool started;
+	bool started, closed;
+	enum ocu_exchange_stage stage;
 	char body[256];
 };
 
@@ -54,6 +55,8 @@ static void end_cb(void *arg, struct ocu_exchange_result *r)
 	e->stream = r->stream;
 	e->status = r->http->status;
 	e->started = r->http->started;
+	e->closed = r->closed;
+	e->stage = r->stage;
 	if (n)
 		memcpy(e->body, r->http->body.data, n);
 	e->body[n] = '\0';
@@ -181,6 +184,8 @@ static void answers(void **state)
 		else if (!strstr(e.err.msg, rows[i / 2].text))
 			fail_msg("row %zu: %s", i / 2, e.err.msg);
 		assert_int_equal(e.stream.fd >= 0, rows[i / 2].reuse);
+		assert_int_equal(e.closed, rows[i / 2].closes && e.st != OCU_OK);
+		assert_int_equal(e.stage, e.status ? OCU_EXCHANGE_ANSWER : OCU_EXCHANGE_WAIT);
 		end_fini(&e, peer);
 	}
 }
@@ -304,12 +309,15 @@ static void cancelled(void **state)
 		const char *says, *reason;
 		int turns;
 		bool started;
+		enum ocu_exchange_stage stage;
 	} rows[] = {
-		{ "", "connected, but no answer", 0, false },
-		{ "", "connected, but no answer", 1, false },
-		{ "HTTP/1.1 2", "answer not completed: no status line", 1, true },
+		{ "", "connected, but no answer", 0, false, OCU_EXCHANGE_REQUEST },
+		{ "", "connected, but no answer", 1, false, OCU_EXCHANGE_WAIT },
+		{ "HTTP/1.1 2", "answer not completed: no status line", 1, true,
+		  OCU_EXCHANGE_WAIT },
 		{ OK "Content-Length: 9\r\n\r\nabc",
-		  "answer not completed: status 200, 3 bytes of body", 1, true },
+		  "answer not completed: status 200, 3 bytes of body", 1, true,
+		  OCU_EXCHANGE_ANSWER },
 	};
 	struct ocu_stream s;
 	struct end e;
@@ -324,9 +332,13 @@ static void cancelled(void **state)
 		if (rows[i].turns)
 			turn(&e);
 		assert_int_equal(e.times, 0);
+		assert_int_equal(ocu_exchange_stage(e.x), rows[i].stage);
+		assert_int_equal(ocu_exchange_sent_ms(e.x) != 0, rows[i].turns > 0);
 		ocu_exchange_cancel(e.x);
 		assert_int_equal(e.times, 1);
 		assert_int_equal(e.st, OCU_CANCELLED);
+		assert_int_equal(e.stage, rows[i].stage);
+		assert_false(e.closed);
 		assert_int_equal(e.err.code, OCU_CANCELLED);
 		assert_string_equal(e.err.msg, rows[i].reason);
 		assert_int_equal(e.started, rows[i].started);
@@ -477,6 +489,7 @@ static void tls(void **state)
 		assert_int_equal(ERR_peek_error(), 0);
 		if (rows[i].reason) {
 			assert_int_equal(e.st, OCU_TLS);
+			assert_int_equal(e.stage, OCU_EXCHANGE_HANDSHAKE);
 			if (!strstr(e.err.msg, rows[i].reason))
 				fail_msg("row %zu: %s", i, e.err.msg);
 			assert_int_equal(e.stream.fd, -1);
