@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ocu/loop.h"
+
 /* The addresses of one family. */
 struct pool {
 	struct sockaddr_storage addrs[OCU_DIAL_ADDRESSES_MAX];
@@ -97,7 +99,7 @@ static void note(struct ocu_dial *d, const struct sockaddr_storage *peer, int er
 static void attempt_fini(struct attempt *a)
 {
 	ev_io_stop(a->dial->loop, &a->io);
-	ev_timer_stop(a->dial->loop, &a->tmo);
+	ocu_loop_timer_stop(a->dial->loop, &a->tmo);
 	if (a->fd >= 0)
 		close(a->fd);
 	a->fd = -1;
@@ -116,7 +118,7 @@ static void dial_end(struct ocu_dial *d, enum ocu_status st)
 			note(d, &a->peer, EINPROGRESS);
 		attempt_fini(a);
 	}
-	ev_timer_stop(d->loop, &d->wake);
+	ocu_loop_timer_stop(d->loop, &d->wake);
 	d->r.st = st;
 	r = d->r;
 	free(d);
@@ -126,10 +128,7 @@ static void dial_end(struct ocu_dial *d, enum ocu_status st)
 /* Lets the next step be taken from the loop in <ms>. */
 static void wake_in(struct ocu_dial *d, int64_t ms)
 {
-	ev_timer_stop(d->loop, &d->wake);
-	ev_now_update(d->loop);
-	ev_timer_set(&d->wake, (double)ms / 1000., 0.);
-	ev_timer_start(d->loop, &d->wake);
+	ocu_loop_timer_start(d->loop, &d->wake, ms);
 }
 
 /* An attempt is over without success. */
@@ -226,9 +225,7 @@ static void attempt_start(struct ocu_dial *d, struct pool *p, bool v6)
 	d->happy.running++;
 	ev_io_set(&a->io, a->fd, EV_WRITE);
 	ev_io_start(d->loop, &a->io);
-	ev_now_update(d->loop);
-	ev_timer_set(&a->tmo, (double)d->conf.connect_ms / 1000., 0.);
-	ev_timer_start(d->loop, &a->tmo);
+	ocu_loop_timer_start(d->loop, &a->tmo, d->conf.connect_ms);
 }
 
 /* Does what happy says until it says to wait. */
@@ -282,14 +279,13 @@ enum ocu_status ocu_dial_start(struct ocu_dial **out, struct ev_loop *loop,
 	/* What worked is awaited and tried as if its family were the preferred one. */
 	if (conf->worked.ss_family)
 		d->happy.prefer = conf->worked.ss_family == AF_INET ? OCU_IPV4 : OCU_IPV6;
-	ev_init(&d->wake, wake_cb);
-	d->wake.data = d;
+	ocu_loop_timer_init(&d->wake, wake_cb, d);
 	for (a = d->attempts; a < d->attempts + OCU_HAPPY_RUNNING_MAX; a++) {
 		a->dial = d;
 		a->fd = -1;
 		ev_init(&a->io, attempt_io_cb);
-		ev_init(&a->tmo, attempt_tmo_cb);
-		a->io.data = a->tmo.data = a;
+		a->io.data = a;
+		ocu_loop_timer_init(&a->tmo, attempt_tmo_cb, a);
 	}
 	return OCU_OK;
 }
