@@ -26,7 +26,7 @@ struct ocu_exchange_result {
 				   * OCU_TOO_BIG, OCU_NOMEM, OCU_CANCELLED */
 	struct ocu_err err;       /* why; when cancelled: how far it came */
 	enum ocu_exchange_stage stage; /* how far it came */
-	bool closed;              /* what ended it is that the peer closed or reset the connection */
+	bool closed;              /* the peer has ended it by closing or resetting */
 	struct ocu_http *http;    /* what was read, also if it is not complete */
 	struct ocu_stream stream; /* may be used for another request, the callback takes it;
 				   * OCU_STREAM_NONE if not: it is closed then */
@@ -43,6 +43,14 @@ typedef void ocu_exchange_cb(void *arg, struct ocu_exchange_result *r);
 OCU_MUST enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *loop,
 					    struct ocu_stream *stream, struct ocu_buf *request,
 					    ocu_exchange_cb *cb, void *arg);
+
+/* As ocu_exchange_start(), for a CONNECT request: the callback gets the stream if the answer is
+ * 2xx, which ends with its header (RFC 9110 section 9.3.6), and in no other case.
+ */
+OCU_MUST enum ocu_status ocu_exchange_tunnel_start(struct ocu_exchange **out, struct ev_loop *loop,
+						   struct ocu_stream *stream,
+						   struct ocu_buf *request, ocu_exchange_cb *cb,
+						   void *arg);
 
 /* Says how far <x> is. */
 enum ocu_exchange_stage ocu_exchange_stage(const struct ocu_exchange *x);

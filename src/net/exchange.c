@@ -14,6 +14,7 @@ struct ocu_exchange {
 	struct ocu_buf request;
 	size_t sent;
 	bool secured; /* the handshake is done, or there is none */
+	bool tunnel;  /* the request is CONNECT */
 	bool deaf;    /* the peer takes no more of the request; it may have answered all the same */
 	bool closed;  /* by the peer, before the response was complete */
 	int64_t sent_ms;
@@ -106,13 +107,21 @@ static enum ocu_status read_response(struct ocu_exchange *x, int *want, bool *re
 	return ret;
 }
 
+/* Whether the stream, with the response read to its end, may be used again. */
+static bool is_reusable(const struct ocu_exchange *x, bool rest)
+{
+	bool fit = x->tunnel ? x->http.status / 100 == 2 : x->http.keep;
+
+	return fit && !rest && !x->deaf && x->sent == x->request.len;
+}
+
 static void io_cb(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct ocu_exchange *x = w->data;
 	struct ocu_err err = { .code = OCU_OK };
 	int events = EV_READ, want = 0;
 	enum ocu_status st = OCU_OK;
-	bool rest = false, reuse;
+	bool rest = false;
 
 	(void)loop;
 	(void)revents;
@@ -135,8 +144,7 @@ static void io_cb(struct ev_loop *loop, ev_io *w, int revents)
 		watch(x, events | want);
 		return;
 	}
-	reuse = st == OCU_OK && x->http.keep && !rest && !x->deaf && x->sent == x->request.len;
-	exchange_end(x, st, reuse, &err);
+	exchange_end(x, st, st == OCU_OK && is_reusable(x, rest), &err);
 }
 
 enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *loop,
@@ -162,6 +170,19 @@ enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *lo
 	ev_io_init(&x->io, io_cb, x->stream.fd, EV_WRITE);
 	x->io.data = x;
 	ev_io_start(loop, &x->io);
+	return OCU_OK;
+}
+
+enum ocu_status ocu_exchange_tunnel_start(struct ocu_exchange **out, struct ev_loop *loop,
+					  struct ocu_stream *stream, struct ocu_buf *request,
+					  ocu_exchange_cb *cb, void *arg)
+{
+	enum ocu_status ret = ocu_exchange_start(out, loop, stream, request, cb, arg);
+
+	if (ret != OCU_OK)
+		return ret;
+	(*out)->tunnel = true;
+	ocu_http_init_connect(&(*out)->http);
 	return OCU_OK;
 }
 

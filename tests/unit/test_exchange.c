@@ -347,6 +347,50 @@ static void cancelled(void **state)
 	}
 }
 
+/* What a proxy answers to CONNECT. */
+static void tunnel(void **state)
+{
+	static const struct {
+		const char *says;
+		enum ocu_status st;
+		int status;
+		bool open;
+	} rows[] = {
+		{ "HTTP/1.1 200 Connection established\r\n\r\n", OCU_OK, 200, true },
+		/* A length means nothing here, nor does the version. */
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", OCU_OK, 200, true },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", OCU_OK, 200, true },
+		{ "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n", OCU_OK, 200, true },
+		{ "HTTP/1.1 204 OK\r\n\r\n", OCU_OK, 204, true },
+		{ "HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", OCU_OK, 407, false },
+		{ "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", OCU_OK, 503, false },
+		/* The other side does not speak first in TLS. */
+		{ "HTTP/1.1 200 OK\r\n\r\nxyz", OCU_OK, 200, false },
+		{ "SSH-2.0-OpenSSH\r\n", OCU_HTTP, 0, false },
+	};
+	struct ocu_stream s;
+	struct ocu_buf b;
+	struct end e;
+	size_t i;
+	int peer;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		peer = pair(&s);
+		memset(&e, 0, sizeof(e));
+		ocu_buf_init(&b, 100);
+		assert_int_equal(ocu_buf_add(&b, REQUEST, strlen(REQUEST)), OCU_OK);
+		assert_int_equal(ocu_exchange_tunnel_start(&e.x, loop, &s, &b, end_cb, &e), OCU_OK);
+		say(peer, rows[i].says, strlen(rows[i].says));
+		turn(&e);
+		if (e.times != 1 || e.st != rows[i].st || e.status != rows[i].status)
+			fail_msg("row %zu: %d, %s, %d, %s", i, e.times, ocu_text(e.st), e.status,
+				 e.err.msg);
+		assert_int_equal(e.stream.fd >= 0, rows[i].open);
+		end_fini(&e, peer);
+	}
+}
+
 static void without_memory(void **state)
 {
 	struct ocu_exchange *x;
@@ -648,6 +692,7 @@ int main(void)
 		TEST(refused_in_the_middle),
 		TEST(flood),
 		TEST(cancelled),
+		TEST(tunnel),
 		TEST(without_memory),
 		TEST(tls),
 		TEST(tls_ends),
