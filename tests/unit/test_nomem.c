@@ -31,10 +31,10 @@
 #include "ocu/dial.h"
 #include "ocu/dns.h"
 #include "ocu/exchange.h"
+#include "ocu/fetch.h"
 #include "ocu/walk.h"
 #include "ocu/loop.h"
 #include "ocu/store.h"
-#include "ocu/update.h"
 #include "pki.h"
 #include "responder.h"
 
@@ -227,38 +227,6 @@ static void request(void **state)
 {
 	(void)state;
 	assert_true(each_allocation(op_request, NULL) > 3);
-}
-
-static enum ocu_status op_update(void *arg)
-{
-	struct ocu_update_conf conf = { .maxconn = 2, .host_maxconn = 2 };
-	struct ocu_url uris[] = { url("http://a.test/"), url("http://b.test/") };
-	struct ocu_item items[2];
-	struct ocu_update *u;
-	enum ocu_status st;
-
-	(void)arg;
-	st = ocu_update_new(&u, &conf);
-	if (st != OCU_OK) {
-		assert_null(u);
-		return st;
-	}
-	st = ocu_update_add(u, &items[0], uris, 2, false);
-	if (st == OCU_OK) {
-		st = ocu_update_add(u, &items[1], uris, 1, true);
-		if (st == OCU_OK)
-			ocu_update_remove(u, &items[1]);
-		ocu_update_remove(u, &items[0]);
-	}
-	ocu_update_free(u);
-	return st;
-}
-
-static void update(void **state)
-{
-	(void)state;
-	/* Not the nodes of tsearch(): those are the C library's. */
-	assert_true(each_allocation(op_update, NULL) >= 4);
 }
 
 static enum ocu_status op_store(void *arg)
@@ -530,17 +498,17 @@ static void dns(void **state)
 	assert_true(each_allocation(op_dns, servers) > 10);
 }
 
-/* ---- a whole fetch ---- */
+/* ---- a whole walk over URIs ---- */
 
-struct job {
+struct walk {
 	struct ocu_walk f;
 	struct ocu_url uris[2];
 	int done;
 };
 
-static void job_done(struct ocu_walk *f)
+static void walk_done(struct ocu_walk *f)
 {
-	struct job *j = (struct job *)f;
+	struct walk *j = (struct walk *)f;
 
 	assert_int_equal(j->done, 0);
 	j->done = 1;
@@ -549,9 +517,9 @@ static void job_done(struct ocu_walk *f)
 /* Fetches what <text> says: the URIs, separated by a space; "%" is the port for http, "$" that for
  * https.
  */
-static enum ocu_status fetch_once(struct ocu_walker *fr, const char *text)
+static enum ocu_status walk_once(struct ocu_walker *fr, const char *text)
 {
-	struct job j = { .done = 0 };
+	struct walk j = { .done = 0 };
 	char uri[128], *out;
 	enum ocu_status st;
 
@@ -570,7 +538,7 @@ static enum ocu_status fetch_once(struct ocu_walker *fr, const char *text)
 	j.f.uris = j.uris;
 	j.f.cert = leaf.cert;
 	j.f.issuer = pki->by[PKI_BY_ISSUER].cert;
-	j.f.done = job_done;
+	j.f.done = walk_done;
 	ocu_walk_start(fr, &j.f);
 	assert_int_equal(j.done, 0);
 	await(&j.done);
@@ -581,7 +549,7 @@ static enum ocu_status fetch_once(struct ocu_walker *fr, const char *text)
 	return st;
 }
 
-static enum ocu_status op_fetch(void *arg)
+static enum ocu_status op_walk(void *arg)
 {
 	char servers[64];
 	struct ocu_walk_conf conf = { .timeout_ms = 10000, .connect_ms = 5000,
@@ -596,17 +564,125 @@ static enum ocu_status op_fetch(void *arg)
 		assert_true(err.msg[0]);
 		return err.code;
 	}
-	st = fetch_once(fr, arg);
+	st = walk_once(fr, arg);
 	/* Nothing of it stays behind: the next one has memory, and succeeds. */
 	if (nomem_failed())
-		assert_int_equal(fetch_once(fr, arg), OCU_OK);
+		assert_int_equal(walk_once(fr, arg), OCU_OK);
 	ocu_walker_free(fr);
 	return st;
+}
+
+static void walk(void **state)
+{
+	assert_true(each_allocation(op_walk, *state) > 20);
+}
+
+/* ---- a whole fetch ---- */
+
+struct job {
+	struct ocu_fetch f;
+	struct ocu_url url;
+	struct ocu_peer peer;
+	int done;
+};
+
+static void job_done(struct ocu_fetch *f)
+{
+	struct job *j = (struct job *)f;
+
+	assert_int_equal(j->done, 0);
+	j->done = 1;
+}
+
+/* Fetches from <text>: "%" is the port for http, "$" that for https. Follows redirects. */
+static enum ocu_end fetch_once(struct ocu_fetcher *fr, const char *text)
+{
+	struct job j = { .done = 0 };
+	char uri[128], *out = uri;
+
+	for (; *text; text++) {
+		if (*text == '%' || *text == '$')
+			out += snprintf(out, 8, "%u", *text == '%' ? peer.http : peer.https);
+		else
+			*out++ = *text;
+	}
+	*out = '\0';
+	j.url = url(uri);
+	ocu_peer_init(&j.peer);
+	j.f.peer = &j.peer;
+	j.f.url = &j.url;
+	j.f.cert = leaf.cert;
+	j.f.issuer = pki->by[PKI_BY_ISSUER].cert;
+	j.f.limit_ms = 10000;
+	j.f.done = job_done;
+	do {
+		j.done = 0;
+		ocu_fetch_start(fr, &j.f);
+		assert_int_equal(j.done, 0);
+		await(&j.done);
+		assert_int_equal(j.f.end == OCU_END_NEW, j.f.der.len > 0);
+		ocu_buf_fini(&j.f.der);
+		j.url = j.f.end == OCU_END_MOVED ? j.f.location : j.url;
+		j.f.redirected = true;
+	} while (j.f.end == OCU_END_MOVED);
+	assert_int_equal(j.f.end == OCU_END_NEW, j.f.err.code == OCU_OK);
+	assert_int_equal(j.f.end == OCU_END_NEW, j.f.err.msg[0] == '\0');
+	ocu_peer_fini(&j.peer);
+	return j.f.end;
+}
+
+/* Fetches once with what may be without memory, and once with it if that is what failed. */
+static enum ocu_status fetch_twice(const struct ocu_fetch_conf *conf, const char *text)
+{
+	struct ocu_fetcher *fr;
+	struct ocu_err err;
+	enum ocu_end end;
+
+	if (ocu_fetcher_new(&fr, loop, conf, &err) != OCU_OK) {
+		assert_null(fr);
+		assert_true(err.msg[0]);
+		return err.code;
+	}
+	end = fetch_once(fr, text);
+	/* Nothing of it stays behind: the next one has memory, and succeeds. */
+	if (nomem_failed())
+		assert_int_equal(fetch_once(fr, text), OCU_END_NEW);
+	ocu_fetcher_free(fr);
+	return end == OCU_END_NEW ? OCU_OK : OCU_NOMEM;
+}
+
+static enum ocu_status op_fetch(void *arg)
+{
+	char servers[64];
+	struct ocu_fetch_conf conf = { .connect_ms = 5000, .prefer = OCU_IPV4, .idle_max = 1,
+				       .dns = { .nameservers = servers }, .tls = tls };
+
+	snprintf(servers, sizeof(servers), "127.0.0.1:%u", peer.dns);
+	return fetch_twice(&conf, arg);
 }
 
 static void fetch(void **state)
 {
 	assert_true(each_allocation(op_fetch, *state) > 20);
+}
+
+static enum ocu_status op_proxied(void *arg)
+{
+	char servers[64];
+	struct ocu_fetch_conf conf = { .connect_ms = 5000, .prefer = OCU_IPV4, .idle_max = 1,
+				       .dns = { .nameservers = servers }, .proxy_host = "r.test",
+				       .proxy_port = peer.http, .proxy_auth = "Basic dTpw" };
+
+	snprintf(servers, sizeof(servers), "127.0.0.1:%u", peer.dns);
+	return fetch_twice(&conf, arg);
+}
+
+static void proxied(void **state)
+{
+	static char other[] = "http://other.test/ok/";
+
+	(void)state;
+	assert_true(each_allocation(op_proxied, other) > 20);
 }
 
 /* ---- the other process ---- */
@@ -699,6 +775,7 @@ static int teardown(void **state)
 	return 0;
 }
 
+#define WALK(text, uris) { .name = text, .test_func = walk, .initial_state = uris }
 #define FETCH(text, uris) { .name = text, .test_func = fetch, .initial_state = uris }
 
 int main(void)
@@ -706,21 +783,28 @@ int main(void)
 	static char plain[] = "http://127.0.0.1:%/ok/", named[] = "http://r.test:%/ok/",
 		    post[] = "http://127.0.0.1:%/post/",
 		    second[] = "http://127.0.0.1:%/status-500/ http://127.0.0.1:%/chain-2/",
+		    refused[] = "http://127.0.0.1:%/get-405/",
+		    moved[] = "http://127.0.0.1:%/chain-2/",
 		    secure[] = "https://r.test:$/ok/";
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(request),
-		cmocka_unit_test(update),
 		cmocka_unit_test(store),
 		cmocka_unit_test(loop_thread),
 		cmocka_unit_test(ctx),
 		cmocka_unit_test(dial),
 		cmocka_unit_test(exchange),
 		cmocka_unit_test(dns),
+		WALK("walk", plain),
+		WALK("walk: name", named),
+		WALK("walk: POST", post),
+		WALK("walk: second URI and redirects", second),
+		WALK("walk: https", secure),
 		FETCH("fetch", plain),
 		FETCH("fetch: name", named),
-		FETCH("fetch: POST", post),
-		FETCH("fetch: second URI and redirects", second),
+		FETCH("fetch: POST after GET", refused),
+		FETCH("fetch: redirects", moved),
 		FETCH("fetch: https", secure),
+		cmocka_unit_test(proxied),
 	};
 	int rc;
 
