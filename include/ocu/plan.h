@@ -174,16 +174,26 @@ struct ocu_turn {
 bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
 		   int64_t *wake_ms);
 
+/* Returns how many steps of the wall clock were acted on so far. */
+unsigned ocu_plan_steps(const struct ocu_plan *p);
+
 /* Says that the turn of <item> hangs: it has no status line although its request was sent a quarter
  * of a second ago. It does not fill the window of its lane any more. Not in flight: does nothing.
  */
 void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now);
+
+/* Says that the turn of <item> stalls: it has no connection half a second after it began. It goes
+ * on filling the window of its lane, but who waits there and has another way goes elsewhere, if the
+ * lane has never answered. Not in flight: does nothing.
+ */
+void ocu_plan_stalls(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now);
 
 struct ocu_ended {
 	enum ocu_end end;
 	struct ocu_held held;  /* NEW */
 	int64_t retry_after_s; /* PAUSE; -1: it did not say */
 	int64_t max_age_s;     /* NEW, CURRENT; -1: it did not say */
+	bool out_of_time;      /* the try has used up its time: no other place is tried in it */
 };
 
 /* Says how the turn of <item> ended (<e> is borrowed). Returns whether its try is over: if not, it

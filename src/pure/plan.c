@@ -38,6 +38,7 @@ struct ocu_plan {
 	int64_t drift_ms;           /* wall clock less monotonic clock */
 	bool drift_known, stepped;  /* stepped: but it is too early to act on it */
 	int64_t step_ms;            /* no step is acted on before */
+	unsigned steps;             /* that were acted on */
 };
 
 /* Takes note of the time. Each random number of this call derives from its bits. */
@@ -672,6 +673,7 @@ static void notice_step(struct ocu_plan *p)
 		return;
 	}
 	p->drift_ms = drift;
+	p->steps++;
 	p->step_ms = p->now.mono_ms + OCU_PLAN_STEP_AGAIN_MS;
 	ocu_heap_meld(&p->stale, &p->later);
 }
@@ -882,6 +884,11 @@ bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_t
 	return false;
 }
 
+unsigned ocu_plan_steps(const struct ocu_plan *p)
+{
+	return p->steps;
+}
+
 void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
 {
 	struct ocu_lane *l = item->lane;
@@ -892,6 +899,18 @@ void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_
 	item->hangs = true;
 	l->hanging++;
 	ocu_health_hangs(&l->health, now->mono_ms);
+	lane_refresh(p, l);
+}
+
+void ocu_plan_stalls(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
+{
+	struct ocu_lane *l = item->lane;
+
+	see(p, now);
+	if (item->state != OCU_ITEM_FLYING || l->health.answered)
+		return;
+	ocu_health_hangs(&l->health, now->mono_ms);
+	ocu_heap_meld(&p->leaving, &l->movers);
 	lane_refresh(p, l);
 }
 
@@ -991,13 +1010,30 @@ static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max
 	item_schedule(p, item, NULL, max_age_s);
 }
 
+/* Whether a place that <item> has not tried is at a lane that has asked for patience just once. */
+static bool has_patient(const struct ocu_item *item)
+{
+	struct ocu_place *pl;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (!pl->tried && pl->lane->health.trust == OCU_TRUST_PAUSED &&
+		    pl->lane->health.pauses <= 1)
+			return true;
+	}
+	return false;
+}
+
 /* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
- * It is not when the responder asks for patience for the first time: then it waits for that.
+ * It is not when the responder asks for patience for the first time, or another one has done so
+ * that was not asked yet: then it waits for that.
  */
 static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end end)
 {
 	struct ocu_lane *l = item->lane;
-	bool patient = end == OCU_END_PAUSE && !item->ordered && l->health.pauses <= 1;
+	bool patient = !item->ordered && ((end == OCU_END_PAUSE && l->health.pauses <= 1) ||
+					  has_patient(item));
 
 	if (!item->automatic && !item->ordered) {
 		item_schedule(p, item, NULL, -1);
@@ -1011,6 +1047,15 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	}
 	item_fails(p, item, l);
 	return true;
+}
+
+/* Lets no place of the try of <item> be left. */
+static void item_give_up(struct ocu_item *item)
+{
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++)
+		place_at(item, i)->tried = true;
 }
 
 bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e,
@@ -1038,6 +1083,8 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 		return true;
 	}
 	item->at->tried = true;
+	if (e->out_of_time)
+		item_give_up(item);
 	return item_goes_on(p, item, e->end);
 }
 

@@ -377,12 +377,14 @@ static void a_step_of_the_clock_is_noticed(void **state)
 	/* most of the life has passed at once: refreshed soon, not in an hour */
 	bed.c.wall_s += 7 * DAY - 1000;
 	none_starts();
+	assert_int_equal(ocu_plan_steps(bed.p), 1);
 	for (i = 0; i < 2; i++)
 		assert_in_range(c[i]->item.due_ms - MONO, 300000, 375000);
 	assert_true(c[0]->item.due_ms != c[1]->item.due_ms);
 	/* back again; a step so soon after another one is acted on after a minute */
 	bed.c.wall_s -= 7 * DAY - 1000;
 	none_until(60000);
+	assert_int_equal(ocu_plan_steps(bed.p), 1);
 	bed.c.mono_ms += 60000;
 	bed.c.wall_s += 60;
 	none_starts();
@@ -772,6 +774,83 @@ static void the_first_hang_of_a_stranger_is_enough(void **state)
 	ends_well(only);
 	/* it answers, and is used again */
 	starts(add("ab"), 'a');
+	bed_end();
+}
+
+/* Who has no connection yet keeps its place, and those behind it do not wait for that. */
+static void who_can_leaves_one_that_stalls(void **state)
+{
+	struct cert *first, *second, *alone;
+
+	(void)state;
+	bed_begin(64, 16);
+	first = add("ab");
+	second = add("ab");
+	alone = add("a");
+	starts(first, 'a');
+	none_starts();
+	ocu_plan_stalls(bed.p, &first->item, &bed.c);
+	starts(second, 'b');
+	none_starts();
+	assert_int_equal(lane('a')->flying, 1);
+	ends(first, OCU_END_UNREACHED, false);
+	waits(alone, OCU_WAIT_DOWN, 1000);
+	ends_well(second);
+	starts(first, 'b');
+	ends_well(first);
+	/* one that is known to answer may take its time */
+	bed_end();
+	bed_begin(64, 1);
+	warm('a');
+	first = add("ab");
+	second = add("ab");
+	starts(first, 'a');
+	ocu_plan_stalls(bed.p, &first->item, &bed.c);
+	none_starts();
+	ends_well(first);
+	starts(second, 'a');
+	ocu_plan_stalls(bed.p, &first->item, &bed.c);
+	bed_end();
+}
+
+/* A try whose time is over leaves what it has not tried. */
+static void time_ends_a_try(void **state)
+{
+	struct ocu_ended e = { .end = OCU_END_SILENT, .out_of_time = true };
+	struct cert *c;
+
+	(void)state;
+	bed_begin(64, 16);
+	c = add("ab");
+	starts(c, 'a');
+	assert_true(ocu_plan_done(bed.p, &c->item, &e, &bed.c));
+	assert_int_equal(c->item.failures, 1);
+	none_starts();
+	until_due(c);
+	starts(c, 'a');
+	/* but what it brought counts */
+	e = (struct ocu_ended){ .end = OCU_END_NEW, .held = held_for(0, DAY), .out_of_time = true };
+	assert_true(ocu_plan_done(bed.p, &c->item, &e, &bed.c));
+	assert_int_equal(c->item.failures, 0);
+	bed_end();
+}
+
+/* A responder that was not asked yet and wants patience is waited for: that is no failure. */
+static void a_pause_elsewhere_is_no_failure(void **state)
+{
+	struct cert *c, *other;
+
+	(void)state;
+	bed_begin(64, 16);
+	other = add("b");
+	starts(other, 'b');
+	pauses(other, 5, false);
+	c = add("ab");
+	starts(c, 'a');
+	ends(c, OCU_END_UNREACHED, false);
+	assert_int_equal(c->item.failures, 0);
+	none_starts();
+	pass(5000);
 	bed_end();
 }
 
@@ -1564,6 +1643,9 @@ int main(void)
 		cmocka_unit_test(a_success_that_began_before_counts),
 		cmocka_unit_test(who_has_another_uri_uses_it),
 		cmocka_unit_test(the_first_hang_of_a_stranger_is_enough),
+		cmocka_unit_test(who_can_leaves_one_that_stalls),
+		cmocka_unit_test(time_ends_a_try),
+		cmocka_unit_test(a_pause_elsewhere_is_no_failure),
 		cmocka_unit_test(a_suspect_is_used_again_after_a_while),
 		cmocka_unit_test(who_fails_everywhere_waits_for_its_own_time),
 		cmocka_unit_test(who_is_turned_away_keeps_its_patience),
