@@ -6,6 +6,7 @@
 #define OCU_LOOP_H
 
 #include <ev.h>
+#include <sched.h>
 
 #include "ocu/base.h"
 
@@ -24,6 +25,9 @@ struct ocu_msg {
  * host, on its first thread and before it binds that one to a CPU. Not while a loop thread starts.
  */
 void ocu_loop_cpus(void);
+
+/* Returns what ocu_loop_cpus() has seen, NULL if it was not called. Any thread. */
+const cpu_set_t *ocu_loop_process_cpus(void);
 
 /* Makes a loop without a thread or a descriptor; *out is NULL on error. Any thread. */
 OCU_MUST enum ocu_status ocu_loop_new(struct ocu_loop **out, struct ocu_err *err);

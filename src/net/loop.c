@@ -40,6 +40,11 @@ void ocu_loop_cpus(void)
 	process_cpus_known = sched_getaffinity(0, sizeof(process_cpus), &process_cpus) == 0;
 }
 
+const cpu_set_t *ocu_loop_process_cpus(void)
+{
+	return process_cpus_known ? &process_cpus : NULL;
+}
+
 bool ocu_loop_run_posted(struct ocu_loop *l)
 {
 	struct ocu_msg *newest = atomic_exchange_explicit(&l->posted, NULL, memory_order_acquire);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* accept.h - the way of a response that was accepted: to the host, and to the disk; and the way of
+ * a saved one from the disk. Loop thread but for what is said otherwise.
+ */
+#ifndef OCU_ACCEPT_H
+#define OCU_ACCEPT_H
+
+#include "ocu/state.h"
+
+/* The response <der> (takes its bytes), which was verified and is what <held> says, is what is held
+ * for <c> from now on: hands it to the host, and then to the disk. Without memory nothing is
+ * changed, and OCU_NOMEM returned.
+ */
+OCU_MUST enum ocu_status ocu_accept(struct ocu_engine *e, struct ocu_cert *c, struct ocu_buf *der,
+				    const struct ocu_held *held, const struct ocu_clock *now);
+
+/* Gives <p> back, see ocu_engine_published(). Any thread. */
+void ocu_accept_published(struct ocu_publication *p, enum ocu_status st);
+
+/* Hands <parcel> to the host on its thread. */
+void ocu_accept_deliver(struct ocu_engine *e, struct ocu_parcel *parcel);
+
+/* Asks the state directory for <c>, which came at run time, and schedules it by what is found. */
+void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c);
+
+/* The same at once, on the calling thread, while no thread runs. */
+void ocu_accept_load_now(struct ocu_engine *e, struct ocu_cert *c);
+
+#endif

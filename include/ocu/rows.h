@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rows.h - listings of certificates, piece by piece: a listing remembers which certificates it is
+ * about, and writes of each what is known when its turn comes. Loop thread.
+ */
+#ifndef OCU_ROWS_H
+#define OCU_ROWS_H
+
+#include "ocu/cert.h"
+
+#define OCU_ROWS_PIECE_BYTES 8192 /* a piece ends with the first line after so many bytes */
+
+/* The first line of HAProxy's table. */
+#define OCU_ROWS_HEADER                                                                            \
+	"OCSP Certid | Path | Next Update | Last Update | Successes | Failures | "                 \
+	"Last Update Status | Last Update Status (str)\n"
+
+enum ocu_rows_form { OCU_ROWS_TABLE, OCU_ROWS_JSON, OCU_ROWS_DETAIL };
+
+struct ocu_listing;
+
+/* Makes a listing of all certificates of <cs> that are updated by themselves, those in flight
+ * first, then by the time of their next update; or of <only> if that is not NULL. Certificates get
+ * a reference. Errors: OCU_NOMEM; *out is then NULL.
+ */
+OCU_MUST enum ocu_status ocu_listing_new(struct ocu_listing **out, struct ocu_certs *cs,
+					 struct ocu_cert *only, enum ocu_rows_form form,
+					 const struct ocu_clock *now);
+
+void ocu_listing_free(struct ocu_listing *l);
+
+/* Appends the next piece to <out>; *end says whether it was the last one. Errors: OCU_NOMEM,
+ * OCU_TOO_BIG; there is no further piece then.
+ */
+OCU_MUST enum ocu_status ocu_listing_next(struct ocu_listing *l, struct ocu_buf *out, bool *end,
+					  const struct ocu_clock *now);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* state.h - all state of an engine, and what its files share. Only the loop thread touches it while
+ * that runs, but for what is said to be for any thread.
+ */
+#ifndef OCU_STATE_H
+#define OCU_STATE_H
+
+#include <ev.h>
+#include <stdatomic.h>
+
+#include "ocu/disk.h"
+#include "ocu/engine.h"
+#include "ocu/outbox.h"
+#include "ocu/watch.h"
+
+struct ocu_engine {
+	/* constant from configure on */
+	const struct ocu_host_ops *ops;
+	void *host;
+	struct ocu_engine_conf conf;
+	/* any thread */
+	struct ocu_loop *loop;
+	struct ocu_outbox outbox;
+	atomic_bool paused;
+	bool running; /* written while no thread runs */
+
+	struct ocu_disk *disk;       /* NULL: no state directory */
+	struct ocu_fetcher *fetcher; /* while the thread runs; NULL: see no_fetcher */
+	struct ocu_err no_fetcher;
+	struct ocu_plan *plan;
+	struct ocu_responders *responders;
+	struct ocu_certs *certs;
+	struct ocu_watch watch;
+	uint64_t random;
+	int64_t summary_ms; /* when it is due, 0: it was given */
+	int64_t sweep_ms;   /* when the state directory is swept next */
+	unsigned steps;     /* of the wall clock that were noticed */
+	int64_t local_ms;   /* a failure on this side is not said again before */
+	ev_prepare turns;   /* before the loop waits: begins what is due */
+	ev_timer wake;      /* when the plan wants to be asked again */
+	ev_timer look;      /* for what there is to say unasked */
+};
+
+/* Returns what time it is, with a random number that was not there before. */
+struct ocu_clock ocu_state_now(struct ocu_engine *e);
+
+/* Puts <p> into the outbox and wakes the host. */
+void ocu_state_send(struct ocu_engine *e, struct ocu_parcel *p, enum ocu_parcel_kind kind);
+
+/* A line on its way into the host's log. */
+struct ocu_line {
+	struct ocu_parcel parcel;
+	enum ocu_level level;
+	const char *path; /* in text, behind the line; NULL: none */
+	char text[];
+};
+
+/* Sends <text> into the host's log; it is about <c>, or a whole line if that is NULL. Without
+ * memory it is lost.
+ */
+void ocu_state_log(struct ocu_engine *e, enum ocu_level level, const struct ocu_cert *c,
+		   const char *text);
+
+/* Whether there is a state directory that may be used now. */
+bool ocu_state_disk(const struct ocu_engine *e);
+
+#endif

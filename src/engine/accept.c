@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* accept.c - hands responses to the host and to the disk, one object each from end to end. */
+#include "ocu/accept.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ocu/say.h"
+
+/* A response on its way. Whoever has it alone touches it: the loop thread, the host between publish
+ * and published, the disk thread.
+ */
+struct accepted {
+	struct ocu_parcel parcel;
+	struct ocu_publication pub;
+	struct ocu_msg msg; /* back to the loop thread */
+	union {
+		struct ocu_disk_job job;
+		struct ocu_disk_load load;
+		struct ocu_disk_save save;
+	} disk;
+	struct ocu_engine *engine;
+	struct ocu_cert *cert; /* with a reference */
+	X509 *issuer;          /* with a reference: a renewed one may take its place meanwhile */
+	struct ocu_buf der;
+	struct ocu_held held;
+	bool saved;            /* it came from the disk */
+	enum ocu_status st;    /* what the host said */
+};
+
+static struct accepted *accepted_new(struct ocu_engine *e, struct ocu_cert *c)
+{
+	struct accepted *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->engine = e;
+	c->refs++;
+	a->cert = c;
+	X509_up_ref(c->issuer);
+	a->issuer = c->issuer;
+	ocu_buf_init(&a->der, OCU_OCSP_MAX_BYTES);
+	return a;
+}
+
+static void accepted_free(struct accepted *a)
+{
+	ocu_buf_fini(&a->der);
+	ocu_cert_put(a->cert);
+	X509_free(a->issuer);
+	free(a);
+}
+
+/* ---- to the host ---- */
+
+/* The plan knows it as held already: so it is, unless the host says otherwise. */
+static void publish(struct accepted *a, const struct ocu_clock *now)
+{
+	struct ocu_cert *c = a->cert;
+
+	ocu_watch_cert(&a->engine->watch, c, now);
+	a->pub = (struct ocu_publication){
+		.key = c->key,
+		.key_len = c->key_len,
+		.der = &a->der,
+		.held = &a->held,
+		.changes = c->changes,
+	};
+	ocu_state_send(a->engine, &a->parcel, OCU_PARCEL_PUBLICATION);
+}
+
+enum ocu_status ocu_accept(struct ocu_engine *e, struct ocu_cert *c, struct ocu_buf *der,
+			   const struct ocu_held *held, const struct ocu_clock *now)
+{
+	struct accepted *a = accepted_new(e, c);
+
+	if (!a)
+		return OCU_NOMEM;
+	ocu_buf_fini(&a->der);
+	a->der = *der;
+	ocu_buf_init(der, OCU_OCSP_MAX_BYTES);
+	a->held = *held;
+	publish(a, now);
+	return OCU_OK;
+}
+
+void ocu_accept_deliver(struct ocu_engine *e, struct ocu_parcel *parcel)
+{
+	e->ops->publish(e->host, &OCU_OWNER(parcel, struct accepted, parcel)->pub);
+}
+
+/* ---- to the disk, and from it ---- */
+
+static void log_disk(const struct accepted *a, const char *what)
+{
+	char text[OCU_SAY_LINE_BYTES];
+
+	snprintf(text, sizeof(text), "%s: %s", what, a->disk.job.err.msg);
+	ocu_state_log(a->engine, OCU_LEVEL_WARNING, a->cert, text);
+}
+
+/* On the disk thread: back to the loop thread. */
+static void disk_done(struct ocu_disk_job *d)
+{
+	struct accepted *a = OCU_OWNER(d, struct accepted, disk.job);
+
+	ocu_loop_post(a->engine->loop, &a->msg);
+}
+
+static void written(struct ocu_msg *m)
+{
+	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+
+	/* a newer one may be there already: another process shares the directory */
+	if (a->disk.job.err.code != OCU_OK && a->disk.job.err.code != OCU_CANCELLED &&
+	    a->disk.job.err.code != OCU_AGAIN)
+		log_disk(a, "the response could not be saved");
+	accepted_free(a);
+}
+
+static struct ocu_slice key_of(const struct ocu_cert *c)
+{
+	return (struct ocu_slice){ .p = c->key, .n = c->key_len };
+}
+
+static void save(struct accepted *a)
+{
+	struct ocu_cert *c = a->cert;
+	struct ocu_disk_save *s = &a->disk.save;
+
+	a->msg.run = written;
+	s->job.done = disk_done;
+	s->certid = key_of(c);
+	s->cert = c->x509;
+	s->issuer = a->issuer;
+	s->der = (struct ocu_slice){ .p = a->der.data, .n = a->der.len };
+	s->held = a->held;
+	ocu_disk_save_start(a->engine->disk, s);
+}
+
+/* The host has answered. */
+static void published(struct ocu_msg *m)
+{
+	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+	struct ocu_engine *e = a->engine;
+	char text[OCU_SAY_LINE_BYTES];
+
+	if (a->st != OCU_OK && a->cert->in_table) {
+		snprintf(text, sizeof(text), "not stapled: %s", ocu_text(a->st));
+		ocu_state_log(e, OCU_LEVEL_NOTICE, a->cert, text);
+		/* the same bytes are to be published when they come again */
+		memset(a->cert->item.held.sum, 0, sizeof(a->cert->item.held.sum));
+	}
+	if (a->st != OCU_OK || a->saved || !e->disk) {
+		accepted_free(a);
+		return;
+	}
+	save(a);
+}
+
+void ocu_accept_published(struct ocu_publication *p, enum ocu_status st)
+{
+	struct accepted *a = OCU_OWNER(p, struct accepted, pub);
+
+	a->st = st;
+	a->msg.run = published;
+	ocu_loop_post(a->engine->loop, &a->msg);
+}
+
+/* Staples what was found if it is better than what is held. Takes <a>. */
+static void take_loaded(struct accepted *a, const struct ocu_clock *now)
+{
+	const struct ocu_err *err = &a->disk.job.err;
+	struct ocu_cert *c = a->cert;
+
+	if (err->code == OCU_OK)
+		a->held = a->disk.load.held;
+	else if (err->code != OCU_AGAIN && err->code != OCU_CANCELLED)
+		log_disk(a, "the saved response is ignored and will be fetched anew");
+	if (err->code != OCU_OK || !c->in_table ||
+	    ocu_held_compare(&c->item.held, &a->held, now->wall_s) != OCU_AGE_NEW) {
+		accepted_free(a);
+		return;
+	}
+	a->saved = true;
+	if (a->held.revoked && !c->item.held.revoked)
+		ocu_state_log(a->engine, OCU_LEVEL_WARNING, c, OCU_SAY_REVOKED);
+	ocu_plan_held(a->engine->plan, &c->item, &a->held, now);
+	publish(a, now);
+}
+
+static void loaded(struct ocu_msg *m)
+{
+	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+	struct ocu_engine *e = a->engine;
+	struct ocu_clock now = ocu_state_now(e);
+	struct ocu_cert *c = a->cert;
+
+	ocu_buf_fini(&a->der);
+	a->der = a->disk.load.der;
+	c->loading = false;
+	c->refs++;
+	take_loaded(a, &now);
+	if (c->in_table)
+		ocu_plan_automatic(e->plan, &c->item, c->automatic, &now);
+	ocu_cert_put(c);
+}
+
+void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
+{
+	struct accepted *a;
+
+	if (c->loaded || !ocu_state_disk(e))
+		return;
+	c->loaded = true;
+	a = accepted_new(e, c);
+	if (!a)
+		return;
+	c->loading = true;
+	a->msg.run = loaded;
+	a->disk.load.job.done = disk_done;
+	a->disk.load.certid = key_of(c);
+	a->disk.load.cert = c->x509;
+	a->disk.load.issuer = a->issuer;
+	ocu_buf_init(&a->disk.load.der, OCU_OCSP_MAX_BYTES);
+	ocu_disk_load_start(e->disk, &a->disk.load);
+}
+
+/* As the disk thread does it. */
+static void read_saved(struct accepted *a, int64_t now_s)
+{
+	struct ocu_disk_load *l = &a->disk.load;
+	struct ocu_cert *c = a->cert;
+	struct ocu_err *err = &l->job.err;
+
+	err->code = ocu_store_get(a->engine->conf.store, c->key, c->key_len, &a->der, err);
+	if (err->code == OCU_OK)
+		err->code = ocu_ocsp_verify(&l->ocsp, a->der.data, a->der.len, c->x509, c->issuer,
+					    now_s, err);
+	if (err->code == OCU_OK)
+		ocu_held_init(&l->held, &l->ocsp, a->der.data, a->der.len);
+}
+
+void ocu_accept_load_now(struct ocu_engine *e, struct ocu_cert *c)
+{
+	struct ocu_clock now = ocu_state_now(e);
+	struct accepted *a;
+
+	if (c->loaded || !e->conf.store)
+		return;
+	c->loaded = true;
+	a = accepted_new(e, c);
+	if (!a)
+		return;
+	read_saved(a, now.wall_s);
+	take_loaded(a, &now);
+}

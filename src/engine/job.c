@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* job.c - turns what is known of a certificate into a fetch, and the end of it into what is known.
+ */
+#include "ocu/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Fills the fetch for the URI of <j>, or for where a redirect led. Returns whether the URL parses:
+ * it did when the certificate came.
+ */
+static bool fetch_fill(struct ocu_job *j)
+{
+	struct ocu_cert *c = j->cert;
+	struct ocu_fetch *f = &j->fetch;
+	const char *text = c->uris[j->uri].text;
+
+	f->cert = c->x509;
+	/* a renewed one may take its place meanwhile */
+	X509_up_ref(c->issuer);
+	f->issuer = c->issuer;
+	f->url = &j->url;
+	f->held = c->item.held;
+	if (j->hopped) {
+		j->url = c->hop->url;
+		f->peer = &c->hop->responder->peer;
+		f->redirected = true;
+		f->post = c->hop->post;
+		f->only_public = c->hop->only_public;
+		return true;
+	}
+	f->peer = &c->uris[j->uri].responder->peer;
+	return ocu_url_parse(&j->url, text, strlen(text), NULL) == OCU_OK;
+}
+
+/* "Not modified" is of no use when what is held is about to end. */
+static void validators_fill(struct ocu_job *j, const struct ocu_clock *now)
+{
+	const struct ocu_cert *c = j->cert;
+
+	if (!ocu_held_usable(&c->item.held, now->wall_s) ||
+	    ocu_held_ends_soon(&c->item.held, now->wall_s))
+		return;
+	j->fetch.etag = ocu_cert_etag(c, j->uri);
+	j->fetch.last_modified = ocu_cert_last_modified(c, j->uri);
+}
+
+/* Who has another URI that is believed to work leaves it half of the time. */
+static void time_fill(struct ocu_job *j, bool last)
+{
+	int64_t left_ms = j->cert->left_ms, half_ms = left_ms / 2;
+
+	j->fetch.limit_ms = last ? left_ms : half_ms;
+	if (!last)
+		j->fetch.silence_ms = half_ms < OCU_JOB_SILENCE_MS ? half_ms : OCU_JOB_SILENCE_MS;
+}
+
+enum ocu_status ocu_job_new(struct ocu_job **out, struct ocu_cert *c, const struct ocu_turn *turn,
+			    const struct ocu_clock *now)
+{
+	struct ocu_job *j = calloc(1, sizeof(*j));
+
+	*out = j;
+	if (!j)
+		return OCU_NOMEM;
+	c->refs++;
+	j->cert = c;
+	j->hopped = turn->place == &c->places[c->n_uris];
+	j->uri = j->hopped ? c->hop->uri : (size_t)(turn->place - c->places);
+	j->began_ms = now->mono_ms;
+	time_fill(j, turn->last);
+	validators_fill(j, now);
+	if (fetch_fill(j))
+		return OCU_OK;
+	ocu_job_free(j);
+	*out = NULL;
+	return OCU_NOMEM;
+}
+
+void ocu_job_free(struct ocu_job *j)
+{
+	if (!j)
+		return;
+	ocu_buf_fini(&j->fetch.der);
+	X509_free(j->fetch.issuer);
+	ocu_cert_put(j->cert);
+	free(j);
+}
+
+/* Remembers where a redirect leads. Returns why it is not followed, OCU_OK if it is. */
+static enum ocu_status hop_set(struct ocu_job *j, struct ocu_responders *rs)
+{
+	const struct ocu_fetch *f = &j->fetch;
+	struct ocu_cert *c = j->cert;
+	struct ocu_responder *to;
+
+	if (c->hop && c->hop->redirects >= OCU_JOB_REDIRECTS_MAX && j->hopped)
+		return OCU_HTTP;
+	to = ocu_responder_get(rs, &f->location);
+	if (!c->hop)
+		c->hop = calloc(1, sizeof(*c->hop));
+	if (!to || !c->hop) {
+		ocu_responder_put(rs, to);
+		return OCU_NOMEM;
+	}
+	/* what a public responder says may not lead into the network behind this host */
+	if (!j->hopped) {
+		c->hop->redirects = 0;
+		c->hop->only_public = !f->local;
+	}
+	ocu_responder_put(rs, c->hop->responder);
+	c->hop->responder = to;
+	c->hop->url = f->location;
+	c->hop->post = f->location_post;
+	c->hop->uri = j->uri;
+	c->hop->redirects++;
+	c->places[c->n_uris].lane = &to->lane;
+	return OCU_OK;
+}
+
+void ocu_job_hop_free(struct ocu_cert *c, struct ocu_responders *rs)
+{
+	if (!c->hop)
+		return;
+	ocu_responder_put(rs, c->hop->responder);
+	free(c->hop);
+	c->hop = NULL;
+}
+
+/* Takes over what the turn has seen. Without memory the try goes on without it. */
+static void tried(struct ocu_job *j)
+{
+	const struct ocu_fetch *f = &j->fetch;
+	struct ocu_result *r = j->cert->trying;
+	char authority[OCU_URL_AUTHORITY_BYTES];
+	struct ocu_tried *t;
+	size_t i;
+
+	if (!r) {
+		r = calloc(1, sizeof(*r) + OCU_CERT_TRIED_MAX * sizeof(*r->tried));
+		j->cert->trying = r;
+	}
+	if (!r)
+		return;
+	r->uri = j->uri;
+	r->http_status = f->http_status;
+	r->address = f->address;
+	r->not_modified = f->not_modified;
+	r->unchanged = f->end == OCU_END_CURRENT;
+	r->last = r->n_tried;
+	ocu_url_authority(f->url, authority);
+	for (i = 0; i < f->n_attempts && r->n_tried < OCU_CERT_TRIED_MAX; i++) {
+		t = &r->tried[r->n_tried++];
+		t->attempt = f->attempts[i];
+		snprintf(t->url, sizeof(t->url), "http%s://%.80s%.60s", f->url->https ? "s" : "",
+			 authority, f->url->target);
+	}
+	/* why the whole ended; of connections that failed each has its own reason */
+	if (f->err.code == OCU_OK || f->err.code == OCU_CONNECT || !f->n_attempts)
+		return;
+	t = &r->tried[r->n_tried - 1];
+	snprintf(t->attempt.cause, sizeof(t->attempt.cause), "%.95s", f->err.msg);
+}
+
+static void redirects_over(struct ocu_fetch *f)
+{
+	size_t last = f->n_attempts < OCU_FETCH_ATTEMPTS_MAX ? f->n_attempts++
+							     : OCU_FETCH_ATTEMPTS_MAX - 1;
+	struct ocu_attempt *a = &f->attempts[last];
+
+	*a = (struct ocu_attempt){ .address = f->address, .stage = OCU_HTTP };
+	snprintf(a->cause, sizeof(a->cause), "too many redirects");
+}
+
+struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
+			     const struct ocu_clock *now)
+{
+	struct ocu_fetch *f = &j->fetch;
+	struct ocu_ended e = {
+		.end = f->end,
+		.held = f->fresh,
+		.retry_after_s = f->retry_after_s,
+		.max_age_s = f->max_age_s,
+	};
+	struct ocu_cert *c = j->cert;
+
+	c->left_ms -= now->mono_ms - j->began_ms;
+	e.out_of_time = c->left_ms <= 0;
+	if (f->end == OCU_END_MOVED) {
+		f->err.code = hop_set(j, rs);
+		if (f->err.code == OCU_HTTP)
+			redirects_over(f);
+		if (f->err.code != OCU_OK)
+			e.end = f->err.code == OCU_HTTP ? OCU_END_BROKEN : OCU_END_LOCAL;
+	}
+	tried(j);
+	return e;
+}
+
+/* Most tries see no failed attempt: what is kept is as long as needed. */
+static struct ocu_result *result_fit(struct ocu_result *r)
+{
+	size_t n = sizeof(*r) + r->n_tried * sizeof(*r->tried);
+	struct ocu_result *fit = malloc(n);
+
+	if (!fit)
+		return r;
+	memcpy(fit, r, n);
+	free(r);
+	return fit;
+}
+
+void ocu_job_settle(struct ocu_cert *c, enum ocu_status st)
+{
+	if (!c->trying)
+		return;
+	free(c->result);
+	c->result = result_fit(c->trying);
+	c->trying = NULL;
+	c->result->status = st;
+}
+
+void ocu_job_forget(struct ocu_cert *c)
+{
+	free(c->trying);
+	c->trying = NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* state.c - what all files of the engine need: the time, and the way to the host. */
+#include "ocu/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ocu_clock ocu_state_now(struct ocu_engine *e)
+{
+	struct ocu_clock now = { .mono_ms = ocu_now_ms(), .wall_s = ocu_wall_s() };
+
+	/* a linear congruential generator: times need no more than to be spread */
+	e->random = e->random * 6364136223846793005u + 1442695040888963407u;
+	now.rnd = e->random >> 32;
+	return now;
+}
+
+void ocu_state_send(struct ocu_engine *e, struct ocu_parcel *p, enum ocu_parcel_kind kind)
+{
+	p->kind = kind;
+	if (ocu_outbox_put(&e->outbox, p))
+		e->ops->wake(e->host);
+}
+
+void ocu_state_log(struct ocu_engine *e, enum ocu_level level, const struct ocu_cert *c,
+		   const char *text)
+{
+	size_t n = strlen(text) + 1, path = c ? strlen(c->path) + 1 : 0;
+	struct ocu_line *l = malloc(sizeof(*l) + n + path);
+
+	if (!l)
+		return;
+	l->level = level;
+	memcpy(l->text, text, n);
+	l->path = c ? memcpy(l->text + n, c->path, path) : NULL;
+	ocu_state_send(e, &l->parcel, OCU_PARCEL_LINE);
+}
+
+bool ocu_state_disk(const struct ocu_engine *e)
+{
+	return e->disk && e->running && !atomic_load(&e->paused);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* turn.c - drives the plan: begins the turns that are due before the loop waits, and takes in how
+ * they end.
+ */
+#include "ocu/turn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ocu/accept.h"
+#include "ocu/job.h"
+#include "ocu/look.h"
+#include "ocu/say.h"
+
+#define TURNS_AT_ONCE 64 /* begun before the loop looks at its sockets again */
+#define LOCAL_EVERY_MS 60000
+
+/* Gives back what <c> has of the schedule. Not while it is in flight. */
+static void cert_unplan(struct ocu_engine *e, struct ocu_cert *c)
+{
+	size_t i;
+
+	ocu_plan_remove(e->plan, &c->item);
+	ocu_job_forget(c);
+	ocu_job_hop_free(c, e->responders);
+	for (i = 0; i < c->n_uris; i++)
+		ocu_responder_put(e->responders, c->uris[i].responder);
+}
+
+enum ocu_status ocu_turn_add(struct ocu_engine *e, struct ocu_cert *c,
+			     const struct ocu_clock *now)
+{
+	struct ocu_url url;
+	struct ocu_uri *u;
+	size_t i;
+
+	for (i = 0; i < c->n_uris; i++) {
+		u = &c->uris[i];
+		if (ocu_url_parse(&url, u->text, strlen(u->text), NULL) == OCU_OK)
+			u->responder = ocu_responder_get(e->responders, &url);
+		if (!u->responder)
+			break;
+		c->places[i].lane = &u->responder->lane;
+	}
+	if (i < c->n_uris) {
+		while (i-- > 0)
+			ocu_responder_put(e->responders, c->uris[i].responder);
+		return OCU_NOMEM;
+	}
+	ocu_plan_add(e->plan, &c->item, c->places, c->n_uris, c->must_staple, c->not_after);
+	ocu_watch_cert(&e->watch, c, now);
+	return OCU_OK;
+}
+
+/* The last thing that happens to a certificate that was in the table. */
+static void cert_drop(struct ocu_engine *e, struct ocu_cert *c)
+{
+	cert_unplan(e, c);
+	ocu_cert_put(c);
+}
+
+void ocu_turn_remove(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_clock *now)
+{
+	ocu_certs_remove(e->certs, c);
+	ocu_watch_cert(&e->watch, c, now);
+	if (c->job)
+		ocu_fetch_cancel(&c->job->fetch); /* turn_done() drops it */
+	else
+		cert_drop(e, c);
+}
+
+/* The try of <c> is over. */
+static void settle(struct ocu_engine *e, struct ocu_cert *c, enum ocu_status st, bool revoked,
+		   const struct ocu_clock *now)
+{
+	char line[OCU_SAY_LINE_BYTES];
+
+	ocu_job_settle(c, st);
+	if (st == OCU_OK) {
+		c->successes++;
+		c->updated = now->wall_s;
+	} else {
+		c->failures++;
+	}
+	ocu_say_update(line, c, revoked);
+	ocu_state_log(e, revoked ? OCU_LEVEL_ALERT : OCU_LEVEL_NOTICE, NULL, line);
+	ocu_watch_cert(&e->watch, c, now);
+	ocu_look_ending(e, now);
+}
+
+/* What the turn <j> brought is taken in: the plan knows how it ended. */
+static void turn_over(struct ocu_engine *e, struct ocu_job *j, const struct ocu_ended *end,
+		      bool revoked, const struct ocu_clock *now)
+{
+	struct ocu_cert *c = j->cert;
+	enum ocu_status st = j->fetch.err.code;
+
+	if (end->end == OCU_END_NEW) {
+		st = ocu_accept(e, c, &j->fetch.der, &end->held, now);
+		if (st == OCU_OK)
+			ocu_cert_validators(c, &j->fetch.validators, j->uri);
+	}
+	settle(e, c, st, end->end == OCU_END_NEW && st == OCU_OK && revoked, now);
+}
+
+/* What fails for want of something on this side fails for all: it is said once a minute. */
+static void say_local(struct ocu_engine *e, const struct ocu_cert *c, const char *why,
+		      const struct ocu_clock *now)
+{
+	char text[OCU_SAY_LINE_BYTES];
+
+	if (now->mono_ms < e->local_ms)
+		return;
+	e->local_ms = now->mono_ms + LOCAL_EVERY_MS;
+	snprintf(text, sizeof(text), "no response can be asked for at the moment: %s", why);
+	ocu_state_log(e, OCU_LEVEL_ERROR, c, text);
+}
+
+static void turn_done(struct ocu_fetch *f)
+{
+	struct ocu_job *j = OCU_OWNER(f, struct ocu_job, fetch);
+	struct ocu_engine *e = j->owner;
+	struct ocu_cert *c = j->cert;
+	struct ocu_clock now = ocu_state_now(e);
+	struct ocu_ended end = ocu_job_end(j, e->responders, &now);
+	bool over, revoked = end.end == OCU_END_NEW && end.held.revoked && !c->item.held.revoked;
+
+	c->job = NULL;
+	if (end.end == OCU_END_LOCAL)
+		say_local(e, c, f->err.msg, &now);
+	if (!c->in_table)
+		end.end = OCU_END_CANCELLED;
+	if (end.end == OCU_END_MOVED)
+		over = ocu_plan_moved(e->plan, &c->item, &c->places[c->n_uris], &now);
+	else
+		over = ocu_plan_done(e->plan, &c->item, &end, &now);
+	if (over)
+		turn_over(e, j, &end, revoked, &now);
+	else if (end.end == OCU_END_CANCELLED)
+		ocu_job_forget(c);
+	if (!c->in_table)
+		cert_drop(e, c);
+	ocu_job_free(j);
+}
+
+static void turn_hangs(struct ocu_fetch *f)
+{
+	struct ocu_job *j = OCU_OWNER(f, struct ocu_job, fetch);
+	struct ocu_engine *e = j->owner;
+	struct ocu_clock now = ocu_state_now(e);
+
+	ocu_plan_hangs(e->plan, &j->cert->item, &now);
+}
+
+/* Nothing could be begun for want of something on this side. */
+static void turn_failed(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_clock *now)
+{
+	const struct ocu_ended end = { .end = OCU_END_LOCAL };
+
+	say_local(e, c, ocu_text(OCU_NOMEM), now);
+	(void)ocu_plan_done(e->plan, &c->item, &end, now);
+}
+
+static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
+		       const struct ocu_clock *now)
+{
+	struct ocu_cert *c = OCU_OWNER(turn->item, struct ocu_cert, item);
+	struct ocu_job *j;
+
+	if (!c->trying)
+		c->left_ms = e->conf.timeout_ms;
+	if (!c->item.spare)
+		ocu_job_hop_free(c, e->responders);
+	if (ocu_job_new(&j, c, turn, now) != OCU_OK) {
+		turn_failed(e, c, now);
+		return;
+	}
+	c->job = j;
+	j->owner = e;
+	j->fetch.done = turn_done;
+	j->fetch.hangs = turn_hangs;
+	ocu_fetch_start(e->fetcher, &j->fetch);
+}
+
+static void wake_at(struct ocu_engine *e, struct ev_loop *loop, int64_t wake_ms, int64_t now_ms)
+{
+	ocu_loop_timer_stop(loop, &e->wake);
+	if (wake_ms != INT64_MAX)
+		ocu_loop_timer_start(loop, &e->wake, wake_ms > now_ms ? wake_ms - now_ms : 0);
+}
+
+/* Whoever had nothing may have something in the state directory that is good by the clock that was
+ * set.
+ */
+static void notice_step(struct ocu_engine *e, const struct ocu_clock *now)
+{
+	struct ocu_cert *c;
+
+	if (ocu_plan_steps(e->plan) == e->steps)
+		return;
+	e->steps = ocu_plan_steps(e->plan);
+	for (c = ocu_certs_first(e->certs); c; c = c->next) {
+		if (ocu_held_usable(&c->item.held, now->wall_s) || c->loading || c->job)
+			continue;
+		c->loaded = false;
+		ocu_accept_load(e, c);
+	}
+}
+
+/* Before the loop waits: begins what is due. */
+static void turns_cb(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct ocu_engine *e = w->data;
+	struct ocu_clock now = ocu_state_now(e);
+	int64_t wake_ms = now.mono_ms;
+	struct ocu_turn turn;
+	int n;
+
+	(void)revents;
+	if (atomic_load(&e->paused) || !e->fetcher)
+		return;
+	for (n = 0; n < TURNS_AT_ONCE && ocu_plan_next(e->plan, &now, &turn, &wake_ms); n++) {
+		turn_begin(e, &turn, &now);
+		now = ocu_state_now(e);
+	}
+	notice_step(e, &now);
+	wake_at(e, loop, n < TURNS_AT_ONCE ? wake_ms : now.mono_ms, now.mono_ms);
+}
+
+/* That the loop has woken is enough: turns_cb() follows. */
+static void wake_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+void ocu_turn_start(struct ocu_engine *e)
+{
+	ev_prepare_init(&e->turns, turns_cb);
+	e->turns.data = e;
+	ev_prepare_start(ocu_loop_ev(e->loop), &e->turns);
+	ocu_loop_timer_init(&e->wake, wake_cb, e);
+}
+
+void ocu_turn_stop(struct ocu_engine *e)
+{
+	ev_prepare_stop(ocu_loop_ev(e->loop), &e->turns);
+	ocu_loop_timer_stop(ocu_loop_ev(e->loop), &e->wake);
+}
