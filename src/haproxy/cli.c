@@ -1,82 +1,135 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cli.c - the commands: "update ssl ocsp-response", "show ssl ocsp-updates [json]" and "show ssl
- * ocsp-update". They ask the updater task and print what it copied for them; they hold no lock
+ * ocsp-update". They ask the engine and print what it answers, piece by piece; they hold no lock
  * while a client reads, and change nothing themselves.
  */
 #include <haproxy/applet.h>
 #include <haproxy/cli.h>
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
+#include <haproxy/log.h>
+#include <haproxy/ssl_sock.h>
 #include <haproxy/stconn.h>
 #include <haproxy/tools.h>
 
-#include "glue.h"
+#include "hooks.h"
+#include "host.h"
+#include "ocu/rows.h"
 
-enum format { FMT_TABLE, FMT_DETAIL, FMT_JSON };
+#define PIECE_MAX_BYTES (256 * 1024) /* with the longest line there is a piece is far below it */
+#define PIECE_PRINT_BYTES 4096      /* printed at a time: any buffer of HAProxy holds it */
 
-/* What a "show" command keeps between two calls of its handler. */
-struct show_ctx {
-	struct request *request;
-	enum format format;
-	bool started; /* the header is out and the rows are sorted */
-	size_t pos;
+/* A question under way. Whoever has it last frees it: the command, or the answer that comes when
+ * the command is gone.
+ */
+struct inquiry {
+	struct ocu_host_inquiry host;
+	char *path;             /* ORDER: for the message */
+	size_t pos;             /* of the piece that is printed */
+	bool ready;             /* the piece is there; guarded by <lock>, as the next one */
+	struct appctx *appctx;  /* whom to wake; NULL once the command is gone */
+	__decl_thread(HA_SPINLOCK_T lock);
 };
+
+/* What a command keeps between two calls of its handler. */
+struct inquiry_ctx {
+	struct inquiry *q;
+};
+
+static void inquiry_free(struct inquiry *q)
+{
+	HA_SPIN_DESTROY(&q->lock);
+	ocu_buf_fini(&q->host.inquiry.text);
+	free(q->path);
+	free(q);
+}
+
+/* On the thread of the host task. */
+static void answered(struct ocu_host_inquiry *a)
+{
+	struct inquiry *q = container_of(a, struct inquiry, host);
+	bool gone;
+
+	HA_SPIN_LOCK(OTHER_LOCK, &q->lock);
+	gone = !q->appctx;
+	q->ready = true;
+	q->pos = 0;
+	if (!gone)
+		appctx_wakeup(q->appctx);
+	HA_SPIN_UNLOCK(OTHER_LOCK, &q->lock);
+	if (gone && a->inquiry.end)
+		inquiry_free(q);
+	else if (gone)
+		ocu_engine_drop(ocu_host_engine, &a->inquiry);
+}
 
 static int need_admin(struct appctx *appctx)
 {
 	return cli_has_level(appctx, ACCESS_LVL_ADMIN) ? 0 : 1;
 }
 
+/* What is there to say when no thread of the engine runs: no certificate is updated. */
+static int without_engine(struct appctx *appctx, enum ocu_inquiry_kind what)
+{
+	switch (what) {
+	case OCU_INQUIRY_TABLE:
+		return cli_msg(appctx, LOG_INFO, OCU_ROWS_HEADER);
+	case OCU_INQUIRY_JSON:
+		return cli_msg(appctx, LOG_INFO, "[\n]\n");
+	default:
+		return cli_err(appctx, "OCSP updates are not running: they are disabled, or their "
+				       "threads could not be started.\n");
+	}
+}
+
+/* Asks the engine about the certificate file <path>, NULL for all; the handler waits for the
+ * answer.
+ */
+static int inquiry_begin(struct appctx *appctx, enum ocu_inquiry_kind what, const char *path)
+{
+	struct inquiry_ctx *ctx = applet_reserve_svcctx(appctx, sizeof(*ctx));
+	struct inquiry *q = calloc(1, sizeof(*q));
+	const char *why = NULL;
+	char *err = NULL;
+
+	if (!ocu_host_engine || !ocu_engine_runs(ocu_host_engine)) {
+		free(q);
+		return without_engine(appctx, what);
+	}
+	if (!q || (path && !(q->path = strdup(path)))) {
+		free(q);
+		return cli_err(appctx, "Out of memory.\n");
+	}
+	HA_SPIN_INIT(&q->lock);
+	ocu_buf_init(&q->host.inquiry.text, PIECE_MAX_BYTES);
+	if (path)
+		why = ocu_hooks_find(path, q->host.inquiry.key, &q->host.inquiry.key_len);
+	if (why) {
+		inquiry_free(q);
+		return what == OCU_INQUIRY_ORDER
+			       ? cli_dynerr(appctx, memprintf(&err, "%sCan't send ocsp request "
+								    "for %s!\n", why, path))
+			       : cli_err(appctx, why);
+	}
+	q->host.inquiry.kind = what;
+	q->host.answered = answered;
+	q->appctx = appctx;
+	ctx->q = q;
+	ocu_engine_inquire(ocu_host_engine, &q->host.inquiry);
+	return 0;
+}
+
 /* "update ssl ocsp-response <certfile>" */
 static int parse_update(char **args, char *payload, struct appctx *appctx, void *private)
 {
-	const char *why;
-	struct cert *c;
-	char *err = NULL;
-
 	if (need_admin(appctx))
 		return 1;
 	if (!*args[3])
 		return cli_err(appctx, "'update ssl ocsp-response' expects a filename\n");
-	why = cert_find(args[3], &c);
-	if (!c)
-		return cli_dynerr(appctx, memprintf(&err, "%sCan't send ocsp request for %s!\n",
-						    why, args[3]));
-	if (!c->n_uris) {
-		memprintf(&err, "No usable OCSP URI in the certificate%s%s.\n"
-				"Can't send ocsp request for %s!\n",
-			  c->bad_uris ? ": " : "", c->bad_uris ? c->bad_uris : "", args[3]);
-		cert_put(c);
-		return cli_dynerr(appctx, err);
-	}
-	if (!updater_runs()) {
-		cert_put(c);
+	if (!ocu_host_runs() && !global_ssl.ocsp_update.disable)
 		return cli_err(appctx, "OCSP updates are not running: the process is stopping, or "
 				       "their thread could not be started.\n");
-	}
-	cert_post(c, MAIL_ORDER);
-	cert_put(c);
-	return 0;
-}
-
-/* Asks the task; the handler waits for its answer. Takes the reference on <only>. */
-static int show_start(struct appctx *appctx, enum format format, struct cert *only)
-{
-	struct show_ctx *ctx = applet_reserve_svcctx(appctx, sizeof(*ctx));
-	struct request *r = calloc(1, sizeof(*r));
-
-	if (!r) {
-		cert_put(only);
-		return cli_err(appctx, "Out of memory.\n");
-	}
-	HA_SPIN_INIT(&r->lock);
-	r->refs = 1;
-	r->only = only;
-	r->appctx = appctx;
-	ctx->request = r;
-	ctx->format = format;
-	request_post(r);
-	return 0;
+	return inquiry_begin(appctx, OCU_INQUIRY_ORDER, args[3]);
 }
 
 /* "show ssl ocsp-updates [json]" */
@@ -88,271 +141,91 @@ static int parse_show_all(char **args, char *payload, struct appctx *appctx, voi
 		return 1;
 	if (*args[3] && !json)
 		return cli_err(appctx, "'show ssl ocsp-updates' expects nothing or 'json'.\n");
-	return show_start(appctx, json ? FMT_JSON : FMT_TABLE, NULL);
+	return inquiry_begin(appctx, json ? OCU_INQUIRY_JSON : OCU_INQUIRY_TABLE, NULL);
 }
 
 /* "show ssl ocsp-update <certfile>" */
 static int parse_show_one(char **args, char *payload, struct appctx *appctx, void *private)
 {
-	const char *why;
-	struct cert *c;
-
 	if (need_admin(appctx))
 		return 1;
 	if (!*args[3])
 		return cli_err(appctx, "'show ssl ocsp-update' expects a filename\n");
-	why = cert_find(args[3], &c);
-	return c ? show_start(appctx, FMT_DETAIL, c) : cli_err(appctx, why);
+	return inquiry_begin(appctx, OCU_INQUIRY_DETAIL, args[3]);
 }
 
-static int row_cmp(const void *a, const void *b)
+/* Prints what fits of the piece. Returns whether all of it is out. */
+static bool piece_print(struct appctx *appctx, struct inquiry *q)
 {
-	const struct row *x = a, *y = b;
-
-	/* what is being fetched first, then by the next update */
-	if ((x->state == OCU_ITEM_FLYING) != (y->state == OCU_ITEM_FLYING))
-		return x->state == OCU_ITEM_FLYING ? -1 : 1;
-	if (x->due != y->due)
-		return x->due < y->due ? -1 : 1;
-	return strcmp(x->cert->path, y->cert->path);
-}
-
-static void add_key(struct buffer *out, const struct cert *c)
-{
-	unsigned i;
-
-	for (i = 0; i < c->key_len; i++)
-		chunk_appendf(out, "%02x", c->key[i]);
-}
-
-/* HAProxy's date of its logs, "-" for none. */
-static void add_log_date(struct buffer *out, int64_t when)
-{
-	struct tm tm;
-	char *end;
-
-	if (!when) {
-		chunk_appendf(out, "-");
-		return;
-	}
-	get_localtime(when, &tm);
-	end = localdate2str_log(b_tail(out), when, &tm, b_room(out));
-	if (end)
-		out->data = end - b_orig(out);
-}
-
-static void add_iso_date(struct buffer *out, int64_t when)
-{
-	char text[32] = "-";
-	time_t t = when;
-	struct tm tm;
-
-	if (when && gmtime_r(&t, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	chunk_appendf(out, "%s", text);
-}
-
-/* HAProxy's columns, byte for byte. */
-static void print_row(struct buffer *out, const struct row *r)
-{
-	enum log_status st = r->last ? r->last->status : LOG_ST_UNKNOWN;
-
-	add_key(out, r->cert);
-	chunk_appendf(out, " | %s | ", r->cert->path);
-	add_log_date(out, r->due);
-	chunk_appendf(out, " | ");
-	add_log_date(out, r->updated);
-	chunk_appendf(out, " | %u | %u | %d | %s\n", r->successes, r->failures, st,
-		      log_status_text(st));
-}
-
-static const char *state_text(const struct row *r)
-{
-	switch (r->state) {
-	case OCU_ITEM_IDLE:
-		return "not scheduled";
-	case OCU_ITEM_LATER:
-		return r->failures_in_a_row ? "waits after a failure" : "scheduled";
-	case OCU_ITEM_READY:
-		return r->blocked ? "waits for its responder, which is down" : "due";
-	case OCU_ITEM_FLYING:
-		return "being fetched";
-	}
-	return "?";
-}
-
-static const char *held_text(const struct row *r)
-{
-	if (!r->this_update)
-		return "none";
-	if (!r->held)
-		return "expired";
-	return r->revoked ? "revoked" : "good";
-}
-
-static void print_uri(struct buffer *out, const struct ocu_url *u)
-{
-	char authority[OCU_URL_AUTHORITY_BYTES];
-
-	ocu_url_authority(u, authority);
-	chunk_appendf(out, "http%s://%s%s", u->https ? "s" : "", authority, u->target);
-}
-
-static void print_detail(struct buffer *out, const struct row *r)
-{
-	const struct outcome *o = r->last;
-	const char *p, *end;
-	size_t i;
-
-	chunk_appendf(out, "Certificate: %s\nCertificate ID key: ", r->cert->path);
-	add_key(out, r->cert);
-	for (i = 0; i < r->cert->n_uris; i++) {
-		chunk_appendf(out, "\nOCSP URI: ");
-		print_uri(out, &r->cert->uris[i]);
-	}
-	if (r->cert->bad_uris)
-		chunk_appendf(out, "\nUnusable OCSP URI: %s", r->cert->bad_uris);
-	chunk_appendf(out, "\nMust-staple: %s\nAutomatic updates: %s\nState: %s\nNext update: ",
-		      r->cert->must_staple ? "yes" : "no", r->automatic ? "on" : "off",
-		      state_text(r));
-	add_iso_date(out, r->state == OCU_ITEM_IDLE ? 0 : r->due);
-	chunk_appendf(out, "\nResponse: %s\nThis update of the response: ", held_text(r));
-	add_iso_date(out, r->this_update);
-	chunk_appendf(out, "\nNext update of the response: ");
-	add_iso_date(out, r->next_update);
-	chunk_appendf(out, "\nLast success: ");
-	add_iso_date(out, r->updated);
-	chunk_appendf(out, "\nSuccesses: %u\nFailures: %u\nFailures in a row: %u\n", r->successes,
-		      r->failures, r->failures_in_a_row);
-	if (!o)
-		return;
-	chunk_appendf(out, "Last result: %d (%s)\nReason: %s\nURI asked: %s\n", o->status,
-		      log_status_text(o->status), o->reason, o->uri);
-	chunk_appendf(out, "Address: %s\nHTTP status: %d\n", *o->address ? o->address : "-",
-		      o->http_status);
-	for (p = o->trace; *p; p = *end ? end + 1 : end) {
-		end = p + strcspn(p, "\n");
-		chunk_appendf(out, "Attempt: %.*s\n", (int)(end - p), p);
-	}
-}
-
-static void add_json_text(struct buffer *out, const char *name, const char *text)
-{
-	chunk_appendf(out, "\"%s\":\"", name);
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\')
-			chunk_appendf(out, "\\u%04x", (unsigned char)*text);
-		else
-			chunk_appendf(out, "%c", *text);
-	}
-	chunk_appendf(out, "\",");
-}
-
-static void print_json(struct buffer *out, const struct row *r, bool first)
-{
-	enum log_status st = r->last ? r->last->status : LOG_ST_UNKNOWN;
-
-	chunk_appendf(out, "%s\n{", first ? "" : ",");
-	add_json_text(out, "path", r->cert->path);
-	chunk_appendf(out, "\"certid\":\"");
-	add_key(out, r->cert);
-	chunk_appendf(out, "\",");
-	add_json_text(out, "state", state_text(r));
-	add_json_text(out, "response", held_text(r));
-	add_json_text(out, "last_status_text", log_status_text(st));
-	add_json_text(out, "reason", r->last ? r->last->reason : "");
-	chunk_appendf(out,
-		      "\"must_staple\":%s,\"next\":%lld,\"this_update\":%lld,\"next_update\":%lld,"
-		      "\"last_success\":%lld,\"successes\":%u,\"failures\":%u,"
-		      "\"failures_in_a_row\":%u,\"last_status\":%d}",
-		      r->cert->must_staple ? "true" : "false", (long long)r->due,
-		      (long long)r->this_update, (long long)r->next_update, (long long)r->updated,
-		      r->successes, r->failures, r->failures_in_a_row, st);
-}
-
-/* Prints what belongs at position <pos>: 0 is the header, then the rows, then the end. */
-static void print_at(struct buffer *out, const struct show_ctx *ctx)
-{
-	const struct request *r = ctx->request;
-	size_t row = ctx->pos - 1;
-
-	if (ctx->pos == 0) {
-		if (ctx->format == FMT_TABLE)
-			chunk_appendf(out, "OCSP Certid | Path | Next Update | Last Update | "
-					   "Successes | Failures | Last Update Status | "
-					   "Last Update Status (str)\n");
-		else if (ctx->format == FMT_JSON)
-			chunk_appendf(out, "[");
-	} else if (ctx->pos > r->n_rows) {
-		if (ctx->format == FMT_JSON)
-			chunk_appendf(out, "\n]\n");
-	} else if (ctx->format == FMT_TABLE) {
-		print_row(out, &r->rows[row]);
-	} else if (ctx->format == FMT_JSON) {
-		print_json(out, &r->rows[row], row == 0);
-	} else {
-		print_detail(out, &r->rows[row]);
-	}
-}
-
-static int show_io_handler(struct appctx *appctx)
-{
-	struct show_ctx *ctx = appctx->svcctx;
+	const struct ocu_buf *text = &q->host.inquiry.text;
 	struct buffer *out = get_trash_chunk();
-	struct request *r = ctx->request;
+	size_t n;
+
+	while (q->pos < text->len) {
+		n = text->len - q->pos;
+		if (n > PIECE_PRINT_BYTES)
+			n = PIECE_PRINT_BYTES;
+		chunk_reset(out);
+		chunk_memcat(out, (const char *)text->data + q->pos, n);
+		if (applet_putchk(appctx, out) == -1)
+			return false;
+		q->pos += n;
+	}
+	return true;
+}
+
+static int inquiry_handler(struct appctx *appctx)
+{
+	struct inquiry *q = ((struct inquiry_ctx *)appctx->svcctx)->q;
 	bool ready;
 
-	HA_SPIN_LOCK(OTHER_LOCK, &r->lock);
-	ready = r->ready;
-	HA_SPIN_UNLOCK(OTHER_LOCK, &r->lock);
+	HA_SPIN_LOCK(OTHER_LOCK, &q->lock);
+	ready = q->ready;
+	HA_SPIN_UNLOCK(OTHER_LOCK, &q->lock);
 	if (!ready) {
 		applet_have_no_more_data(appctx);
 		return 0;
 	}
-	if (r->failed) {
-		/* not cli_err(): it would take the place of ctx */
-		chunk_appendf(out, "Out of memory.\n");
-		return applet_putchk(appctx, out) != -1;
-	}
-	if (!ctx->started) {
-		qsort(r->rows, r->n_rows, sizeof(*r->rows), row_cmp);
-		ctx->started = true;
-	}
-	for (; ctx->pos <= r->n_rows + 1; ctx->pos++) {
-		chunk_reset(out);
-		print_at(out, ctx);
-		if (applet_putchk(appctx, out) == -1)
-			return 0;
-	}
-	return 1;
+	if (!piece_print(appctx, q))
+		return 0;
+	if (q->host.inquiry.end)
+		return 1;
+	q->ready = false; /* it is ours alone until it is asked again */
+	ocu_engine_inquire(ocu_host_engine, &q->host.inquiry);
+	return 0;
 }
 
-static void show_release(struct appctx *appctx)
+static void inquiry_release(struct appctx *appctx)
 {
-	struct show_ctx *ctx = appctx->svcctx;
+	struct inquiry *q = ((struct inquiry_ctx *)appctx->svcctx)->q;
+	bool ready;
 
-	if (!ctx->request)
+	if (!q)
 		return;
-	HA_SPIN_LOCK(OTHER_LOCK, &ctx->request->lock);
-	ctx->request->appctx = NULL;
-	HA_SPIN_UNLOCK(OTHER_LOCK, &ctx->request->lock);
-	request_put(ctx->request);
-	ctx->request = NULL;
+	HA_SPIN_LOCK(OTHER_LOCK, &q->lock);
+	q->appctx = NULL;
+	ready = q->ready;
+	HA_SPIN_UNLOCK(OTHER_LOCK, &q->lock);
+	((struct inquiry_ctx *)appctx->svcctx)->q = NULL;
+	if (ready && q->host.inquiry.end)
+		inquiry_free(q);
+	else if (ready)
+		ocu_engine_drop(ocu_host_engine, &q->host.inquiry);
 }
 
 static struct cli_kw_list commands = {{ }, {
 	{ { "update", "ssl", "ocsp-response", NULL },
 	  "update ssl ocsp-response <certfile>     : "
 	  "send ocsp request and update stored ocsp response",
-	  parse_update, NULL, NULL },
+	  parse_update, inquiry_handler, inquiry_release },
 	{ { "show", "ssl", "ocsp-updates", NULL },
 	  "show ssl ocsp-updates [json]            : "
 	  "display information about the ocsp responses that are updated automatically",
-	  parse_show_all, show_io_handler, show_release },
+	  parse_show_all, inquiry_handler, inquiry_release },
 	{ { "show", "ssl", "ocsp-update", NULL },
 	  "show ssl ocsp-update <certfile>         : "
 	  "display all that is known about the ocsp updates of a certificate",
-	  parse_show_one, show_io_handler, show_release },
+	  parse_show_one, inquiry_handler, inquiry_release },
 	{ { NULL }, NULL, NULL, NULL }
 }};
 

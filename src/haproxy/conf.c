@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conf.c - the directives, the settings that come out of them, and the warnings about what is wrong
- * with both. Starts nothing.
+/* conf.c - the directives, as one table, and the settings that come out of them.
  *
  * HAProxy 3.0 knows most of these directives, 2.6 few. The module's parser takes the place of the
  * registered one; where HAProxy needs the value itself (httpclient.*) that one is called as well.
@@ -8,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <netinet/in.h>
-#include <unistd.h>
 
 #include <haproxy/cfgparse.h>
 #include <haproxy/dns-t.h>
@@ -20,13 +18,11 @@
 #include <haproxy/ssl_sock.h>
 #include <haproxy/tools.h>
 
-#include "glue.h"
-#include "ocu/dns.h"
-#include "ocu/stream.h"
+#include "conf.h"
 
 #define NAMESERVERS_MAX_BYTES 4096
 
-struct settings settings = {
+struct ocu_settings ocu_settings = {
 	.timeout_ms = 10000,
 	.connect_ms = 5000,
 	.maxconn = 64,
@@ -35,40 +31,89 @@ struct settings settings = {
 
 /* Where the delays were set last, for a message about both. */
 static struct {
-	const char *file;
+	char *file;
 	int line;
 } delay_at;
 
 typedef int (*parse_fn)(char **args, int section, struct proxy *px, const struct proxy *dpx,
 			const char *file, int line, char **err);
 
-static int set_switch(char **args, bool *on, char **err)
+/* One directive of the global section. Its value goes where <out> points. */
+struct directive {
+	const char *kw;
+	/* Returns 0, or -1 with the reason in <err>. */
+	int (*set)(const struct directive *d, char **args, char **err);
+	void *out;
+	unsigned min, max;     /* of a number */
+	const char *one, *two; /* the two words of a choice; <two> sets it */
+	bool shared;           /* HAProxy's own parser, if any, is called too */
+	bool delay;
+};
+
+/* ---- kinds of values ---- */
+
+/* One of two words, into a bool or, for HAProxy's own settings, into an int. */
+static int choice(const struct directive *d, char **args, bool *two, char **err)
 {
-	if (strcmp(args[1], "on") != 0 && strcmp(args[1], "off") != 0) {
-		memprintf(err, "'%s' expects 'on' or 'off' but got '%s'", args[0], args[1]);
+	if (strcmp(args[1], d->one) != 0 && strcmp(args[1], d->two) != 0) {
+		memprintf(err, "'%s' expects '%s' or '%s' but got '%s'", args[0], d->two, d->one,
+			  args[1]);
 		return -1;
 	}
-	*on = strcmp(args[1], "on") == 0;
+	*two = strcmp(args[1], d->two) == 0;
 	return 0;
 }
 
-static int set_number(char **args, unsigned min, unsigned max, unsigned *out, char **err)
+static int set_bool(const struct directive *d, char **args, char **err)
+{
+	return choice(d, args, d->out, err);
+}
+
+static int set_int(const struct directive *d, char **args, char **err)
+{
+	bool two;
+
+	if (choice(d, args, &two, err))
+		return -1;
+	*(int *)d->out = two;
+	return 0;
+}
+
+static int set_mode(const struct directive *d, char **args, char **err)
+{
+	bool two;
+
+	if (choice(d, args, &two, err))
+		return -1;
+	*(int *)d->out = two ? SSL_SOCK_OCSP_UPDATE_ON : SSL_SOCK_OCSP_UPDATE_OFF;
+	return 0;
+}
+
+static int set_number(const struct directive *d, char **args, char **err)
 {
 	unsigned long value;
 	char *end;
 
 	errno = 0;
 	value = strtoul(args[1], &end, 10);
-	if (!isdigit((unsigned char)*args[1]) || *end || errno || value < min || value > max) {
-		memprintf(err, "'%s' expects an integer from %u to %u but got '%s'", args[0], min,
-			  max, args[1]);
+	if (!isdigit((unsigned char)*args[1]) || *end || errno || value < d->min ||
+	    value > d->max) {
+		memprintf(err, "'%s' expects an integer from %u to %u but got '%s'", args[0],
+			  d->min, d->max, args[1]);
 		return -1;
 	}
-	*out = value;
+	*(unsigned *)d->out = value;
 	return 0;
 }
 
-static int set_time(char **args, int64_t *out_ms, char **err)
+/* A number of seconds, or "auto": what a response and its cache headers say is enough. */
+static int set_maxdelay(const struct directive *d, char **args, char **err)
+{
+	ocu_settings.maxdelay_auto = strcmp(args[1], "auto") == 0;
+	return ocu_settings.maxdelay_auto ? 0 : set_number(d, args, err);
+}
+
+static int set_time(const struct directive *d, char **args, char **err)
 {
 	const char *res;
 	unsigned ms;
@@ -80,72 +125,62 @@ static int set_time(char **args, int64_t *out_ms, char **err)
 			  args[0], args[1]);
 		return -1;
 	}
-	*out_ms = ms;
+	*(unsigned *)d->out = ms;
 	return 0;
 }
 
-static int set_family(char **args, bool any, enum ocu_family *out, char **err)
+/* <one>: "any" is allowed as well. */
+static int set_family(const struct directive *d, char **args, char **err)
 {
+	enum ocu_family *out = d->out;
+
 	if (strcmp(args[1], "ipv4") == 0) {
 		*out = OCU_IPV4;
 	} else if (strcmp(args[1], "ipv6") == 0) {
 		*out = OCU_IPV6;
-	} else if (any && strcmp(args[1], "any") == 0) {
+	} else if (d->one && strcmp(args[1], d->one) == 0) {
 		*out = OCU_ANY;
 	} else {
 		memprintf(err, "'%s' expects %s'ipv4' or 'ipv6' but got '%s'", args[0],
-			  any ? "'any', " : "", args[1]);
+			  d->one ? "'any', " : "", args[1]);
 		return -1;
 	}
 	return 0;
 }
 
-static int parse_mode(char **args, int section, struct proxy *px, const struct proxy *dpx,
-		      const char *file, int line, char **err)
+/* <one>: what is expected. */
+static int set_text(const struct directive *d, char **args, char **err)
 {
-	bool on;
+	char **out = d->out, *copy;
 
-	if (too_many_args(1, args, err, NULL) || set_switch(args, &on, err))
+	if (!*args[1]) {
+		memprintf(err, "'%s' expects %s", args[0], d->one);
 		return -1;
-	global_ssl.ocsp_update.mode = on ? SSL_SOCK_OCSP_UPDATE_ON : SSL_SOCK_OCSP_UPDATE_OFF;
+	}
+	copy = strdup(args[1]);
+	if (!copy) {
+		memprintf(err, "'%s': out of memory", args[0]);
+		return -1;
+	}
+	free(*out);
+	*out = copy;
 	return 0;
 }
 
-static int parse_disable(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			 const char *file, int line, char **err)
+static int set_path(const struct directive *d, char **args, char **err)
 {
-	bool on;
-
-	if (too_many_args(1, args, err, NULL) || set_switch(args, &on, err))
+	if (*args[1] != '/') {
+		memprintf(err, "'%s' expects an absolute path but got '%s'", args[0], args[1]);
 		return -1;
-	global_ssl.ocsp_update.disable = on;
-	return 0;
+	}
+	return set_text(d, args, err);
 }
 
-static int parse_delay(char **args, int section, struct proxy *px, const struct proxy *dpx,
-		       const char *file, int line, char **err)
+static int set_proxy(const struct directive *d, char **args, char **err)
 {
-	unsigned value;
-
-	if (too_many_args(1, args, err, NULL) || set_number(args, 0, INT_MAX, &value, err))
-		return -1;
-	if (strstr(args[0], "mindelay"))
-		global_ssl.ocsp_update.delay_min = value;
-	else
-		global_ssl.ocsp_update.delay_max = value;
-	delay_at.file = file;
-	delay_at.line = line;
-	return 0;
-}
-
-static int parse_httpproxy(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			   const char *file, int line, char **err)
-{
-	struct sockaddr_storage *sk;
+	struct sockaddr_storage *sk, *out = d->out;
 	char *why = NULL;
 
-	if (too_many_args(1, args, err, NULL))
-		return -1;
 	sk = OCU_STR2SA(args[1], &why, PA_O_PORT_OK | PA_O_STREAM | PA_O_XPRT | PA_O_CONNECT);
 	if (!sk || (sk->ss_family != AF_INET && sk->ss_family != AF_INET6)) {
 		memprintf(err, "'%s' expects <address>[:port]: %s", args[0],
@@ -153,164 +188,82 @@ static int parse_httpproxy(char **args, int section, struct proxy *px, const str
 		free(why);
 		return -1;
 	}
-	settings.proxy = *sk;
-	if (!get_host_port(&settings.proxy))
-		set_host_port(&settings.proxy, 80);
+	*out = *sk;
+	if (!get_host_port(out))
+		set_host_port(out, 80);
 	return 0;
 }
 
-static int parse_timeout(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			 const char *file, int line, char **err)
+static int set_wait(const struct directive *d, char **args, char **err)
 {
-	return too_many_args(1, args, err, NULL) ? -1 : set_time(args, &settings.timeout_ms, err);
-}
-
-static int parse_connect(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			 const char *file, int line, char **err)
-{
-	return too_many_args(1, args, err, NULL) ? -1 : set_time(args, &settings.connect_ms, err);
-}
-
-static int parse_family(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			const char *file, int line, char **err)
-{
-	return too_many_args(1, args, err, NULL) ? -1
-						 : set_family(args, true, &settings.family, err);
-}
-
-static int parse_prefer(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			const char *file, int line, char **err)
-{
-	return too_many_args(1, args, err, NULL) ? -1
-						 : set_family(args, false, &settings.prefer, err);
-}
-
-static int parse_maxconn(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			 const char *file, int line, char **err)
-{
-	unsigned *out = strstr(args[0], "host-") ? &settings.host_maxconn : &settings.maxconn;
-
-	return too_many_args(1, args, err, NULL) ? -1 : set_number(args, 1, 1024, out, err);
-}
-
-static int parse_state_dir(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			   const char *file, int line, char **err)
-{
-	if (too_many_args(1, args, err, NULL))
-		return -1;
-	if (*args[1] != '/') {
-		memprintf(err, "'%s' expects an absolute path but got '%s'", args[0], args[1]);
-		return -1;
-	}
-	free(settings.state_dir);
-	settings.state_dir = strdup(args[1]);
-	return 0;
-}
-
-static int parse_wait(char **args, int section, struct proxy *px, const struct proxy *dpx,
-		      const char *file, int line, char **err)
-{
-	bool none = strcmp(args[1], "0") == 0;
-
-	if (too_many_args(2, args, err, NULL))
-		return -1;
 	if (*args[2] && strcmp(args[2], "all") != 0) {
 		memprintf(err, "'%s' expects a time and optionally 'all' but got '%s'", args[0],
 			  args[2]);
 		return -1;
 	}
-	settings.wait_all = *args[2] != 0;
-	settings.wait_ms = 0;
-	return none ? 0 : set_time(args, &settings.wait_ms, err);
+	ocu_settings.wait_all = *args[2] != 0;
+	ocu_settings.wait_ms = 0;
+	return strcmp(args[1], "0") == 0 ? 0 : set_time(d, args, err);
 }
 
-static int parse_resolvers_off(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			       const char *file, int line, char **err)
-{
-	return too_many_args(1, args, err, NULL) ? -1
-						 : set_switch(args, &settings.resolvers_off, err);
-}
+/* ---- the table ---- */
 
-static int parse_resolvers_id(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			      const char *file, int line, char **err)
-{
-	if (too_many_args(1, args, err, NULL))
-		return -1;
-	if (!*args[1]) {
-		memprintf(err, "'%s' expects the name of a resolvers section", args[0]);
-		return -1;
-	}
-	free(settings.resolvers_id);
-	settings.resolvers_id = strdup(args[1]);
-	return 0;
-}
+#define SWITCH .one = "off", .two = "on"
 
-static int parse_verify(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			const char *file, int line, char **err)
-{
-	if (too_many_args(1, args, err, NULL))
-		return -1;
-	if (strcmp(args[1], "none") != 0 && strcmp(args[1], "required") != 0) {
-		memprintf(err, "'%s' expects 'none' or 'required' but got '%s'", args[0], args[1]);
-		return -1;
-	}
-	settings.tls_no_verify = strcmp(args[1], "none") == 0;
-	return 0;
-}
-
-static int parse_ca_file(char **args, int section, struct proxy *px, const struct proxy *dpx,
-			 const char *file, int line, char **err)
-{
-	if (too_many_args(1, args, err, NULL))
-		return -1;
-	if (!*args[1]) {
-		memprintf(err, "'%s' expects a file name", args[0]);
-		return -1;
-	}
-	free(settings.ca_file);
-	settings.ca_file = strdup(args[1]);
-	return 0;
-}
-
-/* One directive of the global section. */
-static struct directive {
-	const char *kw;
-	parse_fn parse;
-	bool shared;   /* HAProxy's own parser, if any, is called too */
-	parse_fn prev; /* that one */
-} directives[] = {
-	{ "ocsp-update.mode", parse_mode, false, NULL },
-	{ "ocsp-update.disable", parse_disable, false, NULL },
-	{ "ocsp-update.mindelay", parse_delay, false, NULL },
-	{ "ocsp-update.maxdelay", parse_delay, false, NULL },
-	{ "tune.ssl.ocsp-update.mindelay", parse_delay, false, NULL },
-	{ "tune.ssl.ocsp-update.maxdelay", parse_delay, false, NULL },
-	{ "ocsp-update.httpproxy", parse_httpproxy, false, NULL },
-	{ "ocsp-update.timeout", parse_timeout, false, NULL },
-	{ "ocsp-update.family", parse_family, false, NULL },
-	{ "ocsp-update.maxconn", parse_maxconn, false, NULL },
-	{ "ocsp-update.host-maxconn", parse_maxconn, false, NULL },
-	{ "ocsp-update.state-dir", parse_state_dir, false, NULL },
-	{ "ocsp-update.wait", parse_wait, false, NULL },
-	{ "httpclient.timeout.connect", parse_connect, true, NULL },
-	{ "httpclient.ssl.verify", parse_verify, true, NULL },
-	{ "httpclient.ssl.ca-file", parse_ca_file, true, NULL },
-	{ "httpclient.resolvers.prefer", parse_prefer, true, NULL },
-	{ "httpclient.resolvers.disabled", parse_resolvers_off, true, NULL },
-	{ "httpclient.resolvers.id", parse_resolvers_id, true, NULL },
+static const struct directive directives[] = {
+	{ "ocsp-update.mode", set_mode, &global_ssl.ocsp_update.mode, SWITCH },
+	{ "ocsp-update.disable", set_int, &global_ssl.ocsp_update.disable, SWITCH },
+	{ "ocsp-update.mindelay", set_number, &global_ssl.ocsp_update.delay_min, .max = INT_MAX,
+	  .delay = true },
+	{ "ocsp-update.maxdelay", set_maxdelay, &global_ssl.ocsp_update.delay_max, .max = INT_MAX,
+	  .delay = true },
+	{ "tune.ssl.ocsp-update.mindelay", set_number, &global_ssl.ocsp_update.delay_min,
+	  .max = INT_MAX, .delay = true },
+	{ "tune.ssl.ocsp-update.maxdelay", set_maxdelay, &global_ssl.ocsp_update.delay_max,
+	  .max = INT_MAX, .delay = true },
+	{ "ocsp-update.httpproxy", set_proxy, &ocu_settings.proxy },
+	{ "ocsp-update.timeout", set_time, &ocu_settings.timeout_ms },
+	{ "ocsp-update.family", set_family, &ocu_settings.family, .one = "any" },
+	{ "ocsp-update.maxconn", set_number, &ocu_settings.maxconn, .min = 1, .max = 1024 },
+	{ "ocsp-update.host-maxconn", set_number, &ocu_settings.host_maxconn, .min = 1,
+	  .max = 1024 },
+	{ "ocsp-update.state-dir", set_path, &ocu_settings.state_dir },
+	{ "ocsp-update.wait", set_wait, &ocu_settings.wait_ms },
+	{ "httpclient.timeout.connect", set_time, &ocu_settings.connect_ms, .shared = true },
+	{ "httpclient.ssl.verify", set_bool, &ocu_settings.tls_no_verify, .one = "required",
+	  .two = "none", .shared = true },
+	{ "httpclient.ssl.ca-file", set_text, &ocu_settings.ca_file, .one = "a file name",
+	  .shared = true },
+	{ "httpclient.resolvers.prefer", set_family, &ocu_settings.prefer, .shared = true },
+	{ "httpclient.resolvers.disabled", set_bool, &ocu_settings.resolvers_off, SWITCH,
+	  .shared = true },
+	{ "httpclient.resolvers.id", set_text, &ocu_settings.resolvers_id,
+	  .one = "the name of a resolvers section", .shared = true },
 };
+
+#define DIRECTIVES (sizeof(directives) / sizeof(*directives))
+
+/* HAProxy's own parser of each, NULL if it has none. */
+static parse_fn stock[DIRECTIVES];
 
 static int parse_directive(char **args, int section, struct proxy *px, const struct proxy *dpx,
 			   const char *file, int line, char **err)
 {
-	struct directive *d = directives;
+	const struct directive *d = directives;
+	parse_fn own;
 	int rc;
 
 	while (strcmp(d->kw, args[0]) != 0)
 		d++;
-	rc = d->parse(args, section, px, dpx, file, line, err);
-	if (!rc && d->shared && d->prev)
-		rc = d->prev(args, section, px, dpx, file, line, err);
+	if (too_many_args(d->set == set_wait ? 2 : 1, args, err, NULL) || d->set(d, args, err))
+		return -1;
+	if (d->delay) {
+		free(delay_at.file);
+		delay_at.file = strdup(file);
+		delay_at.line = line;
+	}
+	own = stock[d - directives];
+	rc = d->shared && own ? own(args, section, px, dpx, file, line, err) : 0;
 	return rc;
 }
 
@@ -329,17 +282,17 @@ static struct cfg_keyword *find_keyword(const char *kw)
 /* Takes over the keywords that HAProxy has and registers the others. */
 static void conf_register(void)
 {
-	size_t i, n = sizeof(directives) / sizeof(*directives);
+	size_t i;
 	static struct {
 		struct list list;
-		struct cfg_keyword kw[sizeof(directives) / sizeof(*directives) + 1];
+		struct cfg_keyword kw[DIRECTIVES + 1];
 	} own;
 	struct cfg_keyword *k = own.kw, *found;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < DIRECTIVES; i++) {
 		found = find_keyword(directives[i].kw);
 		if (found) {
-			directives[i].prev = found->parse;
+			stock[i] = found->parse;
 		} else {
 			found = k++;
 			found->section = CFG_GLOBAL;
@@ -351,110 +304,70 @@ static void conf_register(void)
 }
 INITCALL0(STG_INIT, conf_register);
 
-static enum ocu_status add_nameserver(const struct sockaddr_storage *ss)
+/* ---- what several of them say ---- */
+
+bool ocu_conf_check(void)
 {
+	if (ocu_settings.maxdelay_auto ||
+	    global_ssl.ocsp_update.delay_min <= global_ssl.ocsp_update.delay_max)
+		return true;
+	ha_alert("parsing [%s:%d] : 'ocsp-update.mindelay' (%d) can not be higher than "
+		 "'ocsp-update.maxdelay' (%d).\n",
+		 delay_at.file ? delay_at.file : "?", delay_at.line,
+		 global_ssl.ocsp_update.delay_min, global_ssl.ocsp_update.delay_max);
+	return false;
+}
+
+static enum ocu_status add_nameserver(struct ocu_buf *out, const struct dns_nameserver *ns)
+{
+	const struct sockaddr_storage *ss = NULL;
 	char host[INET6_ADDRSTRLEN];
 
-	if (!addr_to_str(ss, host, sizeof(host)))
+	if (ns->dgram)
+		ss = &ns->dgram->conn.addr.to;
+	else if (ns->stream && ns->stream->srv)
+		ss = &ns->stream->srv->addr;
+	if (!ss || !addr_to_str(ss, host, sizeof(host)))
 		return OCU_OK;
-	return ocu_buf_addf(&settings.nameservers,
-			    ss->ss_family == AF_INET6 ? "%s[%s]:%d" : "%s%s:%d",
-			    settings.nameservers.len ? "," : "", host, get_host_port(ss));
+	return ocu_buf_addf(out, ss->ss_family == AF_INET6 ? "%s%s[%s]:%d" : "%s%s%s:%d",
+			    out->len ? "," : "", ns->dgram ? "" : "tcp@", host,
+			    get_host_port(ss));
 }
 
-/* Fills settings.nameservers: the resolvers section if there is one, else resolv.conf. */
-static enum ocu_status read_nameservers(struct ocu_err *err)
+enum ocu_status ocu_conf_dns(struct ocu_conf_dns *d)
 {
-	const char *id = settings.resolvers_id ? settings.resolvers_id : "default";
-	enum ocu_status ret = OCU_OK;
+	const char *id = ocu_settings.resolvers_id ? ocu_settings.resolvers_id : "default";
+	struct resolvers *r = ocu_settings.resolvers_off ? NULL : find_resolvers_by_id(id);
+	enum ocu_status st = OCU_OK;
 	struct dns_nameserver *ns;
-	struct resolvers *r;
 
-	ocu_buf_init(&settings.nameservers, NAMESERVERS_MAX_BYTES);
-	if (settings.resolvers_off)
-		return ocu_buf_add(&settings.nameservers, "", 1);
-	r = find_resolvers_by_id(id);
+	*d = (struct ocu_conf_dns){ 0 };
+	ocu_buf_init(&d->nameservers, NAMESERVERS_MAX_BYTES);
+	/* HAProxy makes a section out of resolv.conf, where there is none */
+	if (r && r->conf.implicit)
+		r = NULL;
+	d->system = !r && !ocu_settings.resolvers_off;
 	if (r) {
-		list_for_each_entry(ns, &r->nameservers, list) {
-			if (ns->dgram)
-				ret = add_nameserver(&ns->dgram->conn.addr.to);
-			else if (ns->stream && ns->stream->srv)
-				ret = add_nameserver(&ns->stream->srv->addr);
-			if (ret != OCU_OK)
-				return ret;
-		}
+		list_for_each_entry(ns, &r->nameservers, list)
+			if (st == OCU_OK)
+				st = add_nameserver(&d->nameservers, ns);
+		d->try_ms = r->timeout.retry;
+		d->rounds = r->resolve_retries;
+		/* without EDNS an answer has 512 bytes */
+		d->payload_bytes = r->accepted_payload_size > 512 ? r->accepted_payload_size : 0;
+		d->system = !d->nameservers.len;
 	}
-	if (!r && settings.resolvers_id)
+	if (!r && ocu_settings.resolvers_id && !ocu_settings.resolvers_off)
 		ha_warning("ocsp-update: there is no resolvers section '%s' "
 			   "('httpclient.resolvers.id'); resolv.conf is used.\n",
-			   settings.resolvers_id);
-	if (!settings.nameservers.len)
-		ret = ocu_dns_system_servers(&settings.nameservers, err);
-	if (ret == OCU_OK)
-		ret = ocu_buf_add(&settings.nameservers, "", 1);
-	return ret;
+			   ocu_settings.resolvers_id);
+	return st == OCU_OK ? ocu_buf_add(&d->nameservers, "", 1) : st;
 }
 
-/* Whether the host has a route to the IPv6 internet: connecting a datagram socket sends nothing. */
-static bool ipv6_routed(void)
+void ocu_conf_fini(void)
 {
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok;
-
-	inet_pton(AF_INET6, "2000::1", &sin6.sin6_addr);
-	ok = fd >= 0 && connect(fd, (struct sockaddr *)&sin6, sizeof(sin6)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return ok;
+	ha_free(&ocu_settings.resolvers_id);
+	ha_free(&ocu_settings.ca_file);
+	ha_free(&ocu_settings.state_dir);
+	ha_free(&delay_at.file);
 }
-
-static void warn_network(void)
-{
-	if (!conf_needs_names)
-		return;
-	if (settings.resolvers_off)
-		ha_warning("ocsp-update: 'httpclient.resolvers.disabled' is on: OCSP responders "
-			   "cannot be resolved; set it to off.\n");
-	else if (settings.nameservers.len <= 1)
-		ha_warning("ocsp-update: no nameserver: OCSP responders cannot be resolved; add a "
-			   "'resolvers default' section with a nameserver, or one to "
-			   "/etc/resolv.conf.\n");
-	if ((settings.prefer == OCU_IPV6 || settings.family == OCU_IPV6) && !ipv6_routed())
-		ha_warning("ocsp-update: IPv6 is preferred but this host has no IPv6 route; set "
-			   "'httpclient.resolvers.prefer ipv4'%s.\n",
-			   settings.family == OCU_IPV6 ? " and 'ocsp-update.family any'" : "");
-}
-
-/* After the whole configuration was read, also in a mere check of it. */
-static int conf_finish(void)
-{
-	struct ocu_err err = {0};
-
-	if (global_ssl.ocsp_update.delay_min > global_ssl.ocsp_update.delay_max) {
-		ha_alert("parsing [%s:%d] : 'ocsp-update.mindelay' (%d) can not be higher than "
-			 "'ocsp-update.maxdelay' (%d).\n",
-			 delay_at.file, delay_at.line, global_ssl.ocsp_update.delay_min,
-			 global_ssl.ocsp_update.delay_max);
-		return 1;
-	}
-	if (read_nameservers(&err) != OCU_OK) {
-		ha_warning("ocsp-update: the nameservers could not be read: %s.\n",
-			   err.code ? err.msg : "too many");
-		ocu_buf_reset(&settings.nameservers);
-	}
-	if (!updater_needed || global_ssl.ocsp_update.disable)
-		return 0;
-	warn_network();
-	state_open();
-	state_load();
-	certs_warn_revoked();
-	if (ocu_stream_ctx_new(&settings.tls, !settings.tls_no_verify, settings.ca_file, &err) !=
-	    OCU_OK)
-		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "
-			   "'httpclient.ssl.ca-file'.\n",
-			   err.msg);
-	global.maxsock += OCU_WALK_FDS(settings.maxconn);
-	return 0;
-}
-REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);

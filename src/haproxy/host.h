@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host.h - HAProxy as the host of the engine: the engine, and the task that takes what it has. */
+#ifndef OCU_HAPROXY_HOST_H
+#define OCU_HAPROXY_HOST_H
+
+#include "compat.h"
+#include "ocu/engine.h"
+
+/* The engine, from before the configuration is read until the process ends; NULL without memory. */
+extern struct ocu_engine *ocu_host_engine;
+
+/* A question of a command to the engine. The command owns it while it is answered, the engine
+ * otherwise. <answered> is called on the thread of the task.
+ */
+struct ocu_host_inquiry {
+	struct ocu_inquiry inquiry;
+	void (*answered)(struct ocu_host_inquiry *a);
+};
+
+/* Makes the task. Nothing runs before ocu_host_serve(). Returns false without memory. */
+bool ocu_host_init(void);
+
+/* While starting: hands over what the engine has, on this thread; lines for the log that are no
+ * results of updates become notices and warnings on the console with <lines>.
+ */
+void ocu_host_deliver(bool lines);
+
+/* Starts the threads of the engine, with a warning if that cannot be. Returns whether they run. */
+bool ocu_host_start(void);
+
+/* Waits until the engine has something to deliver, or <ms> are over. Before ocu_host_serve(). */
+void ocu_host_wait(int64_t ms);
+
+/* Closes what ocu_host_start() has opened, after the engine was stopped: before a fork. */
+void ocu_host_rest(void);
+
+/* From now on the task delivers. On thread 0 of the process that serves. */
+void ocu_host_serve(void);
+
+/* Whether updates are made: the process serves, does not stop, and the engine runs. */
+bool ocu_host_runs(void);
+
+/* Ends all; HAProxy's threads have ended by now. */
+void ocu_host_fini(void);
+
+#endif

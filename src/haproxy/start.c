@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* start.c - the life of the module in a process: checks the configuration, opens what is out of
+ * reach after a chroot, waits for responses if it is told to, starts the engine, ends it.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <haproxy/cfgparse.h>
+#include <haproxy/errors.h>
+#include <haproxy/global.h>
+#include <haproxy/openssl-compat.h>
+#include <haproxy/ssl_ocsp.h>
+#include <haproxy/ssl_sock.h>
+#include <haproxy/tools.h>
+
+#include "conf.h"
+#include "hooks.h"
+#include "host.h"
+#include "ocu/etc.h"
+#include "ocu/stream.h"
+
+/* What the engine keeps pointers to. */
+static struct ocu_store store = { .dir = -1 };
+static struct ocu_conf_dns dns;
+static SSL_CTX *tls;
+static int etc = -1;
+
+/* Whether the engine has anything to do in this process. */
+static bool wanted(void)
+{
+	return ocu_hooks_needed && !global_ssl.ocsp_update.disable && ocu_host_engine;
+}
+
+/* ---- the state directory ---- */
+
+/* The process writes as the user that it will become. */
+static void warn_owner(void)
+{
+	struct stat st;
+	uid_t uid = global.uid ? (uid_t)global.uid : geteuid();
+
+	if (!uid || fstat(store.dir, &st) != 0)
+		return;
+	if (st.st_uid != uid || (st.st_mode & 0700) != 0700)
+		ha_warning("ocsp-update.state-dir: '%s' does not belong to the user that HAProxy "
+			   "runs as (%lu): responses may not be saved; chown it and give it mode "
+			   "0700.\n",
+			   ocu_settings.state_dir, (unsigned long)uid);
+}
+
+static void store_open(void)
+{
+	struct ocu_err err = { 0 };
+
+	if (!ocu_settings.state_dir)
+		return;
+	if (ocu_store_init(&store, ocu_settings.state_dir, &err) != OCU_OK)
+		ha_warning("ocsp-update.state-dir: %s; responses will not outlive this process. "
+			   "Create the directory for the user that HAProxy runs as.\n",
+			   err.msg);
+	else
+		warn_owner();
+}
+
+/* Whether this is root, and the process will not remain it. */
+static bool is_root_yet(void)
+{
+	return global.uid && geteuid() == 0;
+}
+
+/* Reads what is saved, and staples it. The files belong to the user that the process will become,
+ * so it is that one who reads them: what belongs to others is refused now as it would be later.
+ */
+static void preload(void)
+{
+	bool root = store.dir >= 0 && is_root_yet();
+	gid_t gid = getegid();
+
+	if (root && ((global.gid && setegid(global.gid) != 0) || seteuid(global.uid) != 0))
+		ha_warning("ocsp-update.state-dir: '%s' cannot be read as user %d: %m.\n",
+			   ocu_settings.state_dir, global.uid);
+	ocu_engine_preload(ocu_host_engine);
+	if (root && (seteuid(0) != 0 || setegid(gid) != 0))
+		ha_warning("ocsp-update.state-dir: root could not be regained: %m.\n");
+	ocu_host_deliver(true);
+}
+
+/* ---- the configuration ---- */
+
+/* Whether the host has a route to the IPv6 internet: connecting a datagram socket sends nothing. */
+static bool ipv6_routed(void)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	inet_pton(AF_INET6, "2000::1", &sin6.sin6_addr);
+	ok = fd >= 0 && connect(fd, (struct sockaddr *)&sin6, sizeof(sin6)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Whether resolv.conf names a nameserver now. */
+static bool system_nameserver(void)
+{
+	struct ocu_buf found;
+	bool any;
+
+	ocu_buf_init(&found, 4096);
+	any = ocu_dns_system_servers(&found, NULL) == OCU_OK && found.len > 0;
+	ocu_buf_fini(&found);
+	return any;
+}
+
+/* resolv.conf and the hosts file are read again when they change, also from inside a chroot. */
+static void open_etc(void)
+{
+	struct ocu_err err;
+
+	if (ocu_etc_open(&etc, NULL, &err) != OCU_OK)
+		ha_warning("ocsp-update: %s; OCSP responders cannot be resolved by name.\n",
+			   err.msg);
+}
+
+static void warn_network(void)
+{
+	if (!ocu_hooks_names)
+		return;
+	if (ocu_settings.resolvers_off)
+		ha_warning("ocsp-update: 'httpclient.resolvers.disabled' is on: OCSP responders "
+			   "cannot be resolved; set it to off.\n");
+	else if (dns.system && !system_nameserver())
+		ha_warning("ocsp-update: no nameserver: OCSP responders cannot be resolved; add a "
+			   "'resolvers default' section with a nameserver, or one to "
+			   "/etc/resolv.conf.\n");
+	if ((ocu_settings.prefer == OCU_IPV6 || ocu_settings.family == OCU_IPV6) && !ipv6_routed())
+		ha_warning("ocsp-update: IPv6 is preferred but this host has no IPv6 route; set "
+			   "'httpclient.resolvers.prefer ipv4'%s.\n",
+			   ocu_settings.family == OCU_IPV6 ? " and 'ocsp-update.family any'" : "");
+}
+
+static struct ocu_engine_conf engine_conf(void)
+{
+	return (struct ocu_engine_conf){
+		.plan = {
+			.when = {
+				.mindelay_s = global_ssl.ocsp_update.delay_min,
+				.maxdelay_s = ocu_settings.maxdelay_auto
+						      ? OCU_WHEN_AUTO
+						      : global_ssl.ocsp_update.delay_max,
+			},
+			.maxconn = ocu_settings.maxconn,
+			.host_maxconn = ocu_settings.host_maxconn,
+		},
+		.fetch = {
+			.prefer = ocu_settings.prefer,
+			.only = ocu_settings.family,
+			.connect_ms = ocu_settings.connect_ms,
+			.dns = {
+				.system = dns.system,
+				.nameservers = (const char *)dns.nameservers.data,
+				.etc = etc,
+				.try_ms = dns.try_ms,
+				.rounds = dns.rounds,
+				.payload_bytes = dns.payload_bytes,
+				.limit_ms = ocu_settings.timeout_ms,
+			},
+			.proxy = ocu_settings.proxy,
+			.tls = tls,
+			.idle_max = ocu_settings.host_maxconn,
+		},
+		.timeout_ms = ocu_settings.timeout_ms,
+		.store = store.dir >= 0 ? &store : NULL,
+		.uid = global.uid,
+		.gid = global.gid,
+	};
+}
+
+/* After the whole configuration was read, also in a mere check of it. */
+static int conf_finish(void)
+{
+	struct ocu_engine_conf conf;
+	struct ocu_err err = { 0 };
+
+	if (!ocu_conf_check())
+		return 1;
+	if (ocu_conf_dns(&dns) != OCU_OK) {
+		ha_warning("ocsp-update: the nameservers could not be read: too many.\n");
+		ocu_buf_reset(&dns.nameservers);
+	}
+	if (!wanted())
+		return 0;
+	if (dns.system)
+		open_etc();
+	warn_network();
+	store_open();
+	if (ocu_stream_ctx_new(&tls, !ocu_settings.tls_no_verify, ocu_settings.ca_file, &err) !=
+	    OCU_OK)
+		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "
+			   "'httpclient.ssl.ca-file'.\n",
+			   err.msg);
+	conf = engine_conf();
+	if (ocu_engine_configure(ocu_host_engine, &conf, &err) != OCU_OK)
+		ha_warning("ocsp-update: %s.\n", err.msg);
+	preload();
+	global.maxsock += ocu_engine_fds(&conf);
+	return 0;
+}
+REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);
+
+/* ---- the process ---- */
+
+/* With "quick-exit" HAProxy frees nothing; the threads must not outlive what they use. */
+static void end_threads(void)
+{
+	if (ocu_host_engine)
+		ocu_engine_stop(ocu_host_engine);
+}
+
+static bool start(void)
+{
+	static bool registered;
+
+	if (!registered)
+		registered = atexit(end_threads) == 0;
+	return ocu_host_start();
+}
+
+static void warn_waited(void)
+{
+	char text[768];
+	size_t n = ocu_engine_say_missing(ocu_host_engine, !ocu_settings.wait_all, text,
+					  sizeof(text));
+
+	if (n)
+		ha_warning("ocsp-update.wait: the time is over and %zu certificate%s without an "
+			   "OCSP response, HAProxy starts all the same: %s%s\n",
+			   n, n > 1 ? "s are" : " is", text, n > 3 ? "" : ".");
+}
+
+/* ocsp-update.wait: fetches before the process is ready, while the one that it replaces goes on
+ * serving. The threads end before the process forks.
+ */
+static void wait_for_responses(void)
+{
+	int64_t end_ms = ocu_now_ms() + ocu_settings.wait_ms, left_ms;
+
+	if (!ocu_settings.wait_ms || !wanted() || !start())
+		return;
+	while ((left_ms = end_ms - ocu_now_ms()) > 0 &&
+	       ocu_engine_missing(ocu_host_engine, !ocu_settings.wait_all)) {
+		ocu_host_wait(left_ms);
+		ocu_host_deliver(false);
+	}
+	ocu_engine_stop(ocu_host_engine);
+	ocu_host_rest();
+	warn_waited();
+}
+
+/* Makes the task; nothing runs before thread_init(). */
+static int post_check(void)
+{
+	if (!ocu_host_init()) {
+		ha_alert("ocsp-update: out of memory.\n");
+		return ERR_ALERT | ERR_FATAL;
+	}
+	wait_for_responses();
+	return ERR_NONE;
+}
+REGISTER_POST_CHECK(post_check);
+
+/* Runs on each thread of the process that serves, after chroot and the change of identity; the
+ * master of master-worker mode runs it too. The engine is started here since HAProxy forbids new
+ * threads as soon as all of its own have started.
+ */
+static int thread_init(void)
+{
+	if (master || tid != 0 || !ocu_host_engine)
+		return 1;
+	if (wanted())
+		(void)start();
+	ocu_host_serve();
+	return 1;
+}
+REGISTER_PER_THREAD_INIT(thread_init);
+
+/* HAProxy's threads have ended by now. */
+static void end_module(void)
+{
+	ssl_ocsp_updater = NULL;
+	ocu_host_fini();
+	ocu_store_fini(&store);
+	SSL_CTX_free(tls);
+	tls = NULL;
+	if (etc >= 0)
+		close(etc);
+	etc = -1;
+	ocu_buf_fini(&dns.nameservers);
+	ocu_conf_fini();
+}
+REGISTER_POST_DEINIT(end_module);
+
+static void register_build_options(void)
+{
+	char versions[OCU_FETCH_VERSIONS_BYTES], *text = NULL;
+
+	ocu_engine_versions(versions);
+	memprintf(&text, "Built with OCSP updater module version %s (%s)", OCU_VERSION, versions);
+	hap_register_build_opts(text, 1);
+}
+INITCALL0(STG_REGISTER, register_build_options);
