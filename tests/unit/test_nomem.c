@@ -32,7 +32,6 @@
 #include "ocu/dns.h"
 #include "ocu/exchange.h"
 #include "ocu/fetch.h"
-#include "ocu/walk.h"
 #include "ocu/loop.h"
 #include "ocu/store.h"
 #include "pki.h"
@@ -498,85 +497,6 @@ static void dns(void **state)
 	assert_true(each_allocation(op_dns, servers) > 10);
 }
 
-/* ---- a whole walk over URIs ---- */
-
-struct walk {
-	struct ocu_walk f;
-	struct ocu_url uris[2];
-	int done;
-};
-
-static void walk_done(struct ocu_walk *f)
-{
-	struct walk *j = (struct walk *)f;
-
-	assert_int_equal(j->done, 0);
-	j->done = 1;
-}
-
-/* Fetches what <text> says: the URIs, separated by a space; "%" is the port for http, "$" that for
- * https.
- */
-static enum ocu_status walk_once(struct ocu_walker *fr, const char *text)
-{
-	struct walk j = { .done = 0 };
-	char uri[128], *out;
-	enum ocu_status st;
-
-	while (*text) {
-		for (out = uri; *text && *text != ' '; text++) {
-			if (*text == '%' || *text == '$')
-				out += snprintf(out, 8, "%u", *text == '%' ? peer.http :
-						peer.https);
-			else
-				*out++ = *text;
-		}
-		text += *text == ' ';
-		assert_int_equal(ocu_url_parse(&j.uris[j.f.n_uris++], uri, (size_t)(out - uri),
-					       NULL), OCU_OK);
-	}
-	j.f.uris = j.uris;
-	j.f.cert = leaf.cert;
-	j.f.issuer = pki->by[PKI_BY_ISSUER].cert;
-	j.f.done = walk_done;
-	ocu_walk_start(fr, &j.f);
-	assert_int_equal(j.done, 0);
-	await(&j.done);
-	st = j.f.err.code;
-	assert_int_equal(st == OCU_OK, j.f.der.len > 0);
-	assert_int_equal(st == OCU_OK, j.f.err.msg[0] == '\0');
-	ocu_buf_fini(&j.f.der);
-	return st;
-}
-
-static enum ocu_status op_walk(void *arg)
-{
-	char servers[64];
-	struct ocu_walk_conf conf = { .timeout_ms = 10000, .connect_ms = 5000,
-				       .prefer = OCU_IPV4, .nameservers = servers, .tls = tls };
-	struct ocu_walker *fr;
-	struct ocu_err err;
-	enum ocu_status st;
-
-	snprintf(servers, sizeof(servers), "127.0.0.1:%u", peer.dns);
-	if (ocu_walker_new(&fr, loop, &conf, &err) != OCU_OK) {
-		assert_null(fr);
-		assert_true(err.msg[0]);
-		return err.code;
-	}
-	st = walk_once(fr, arg);
-	/* Nothing of it stays behind: the next one has memory, and succeeds. */
-	if (nomem_failed())
-		assert_int_equal(walk_once(fr, arg), OCU_OK);
-	ocu_walker_free(fr);
-	return st;
-}
-
-static void walk(void **state)
-{
-	assert_true(each_allocation(op_walk, *state) > 20);
-}
-
 /* ---- a whole fetch ---- */
 
 struct job {
@@ -775,14 +695,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define WALK(text, uris) { .name = text, .test_func = walk, .initial_state = uris }
 #define FETCH(text, uris) { .name = text, .test_func = fetch, .initial_state = uris }
 
 int main(void)
 {
 	static char plain[] = "http://127.0.0.1:%/ok/", named[] = "http://r.test:%/ok/",
-		    post[] = "http://127.0.0.1:%/post/",
-		    second[] = "http://127.0.0.1:%/status-500/ http://127.0.0.1:%/chain-2/",
 		    refused[] = "http://127.0.0.1:%/get-405/",
 		    moved[] = "http://127.0.0.1:%/chain-2/",
 		    secure[] = "https://r.test:$/ok/";
@@ -794,11 +711,6 @@ int main(void)
 		cmocka_unit_test(dial),
 		cmocka_unit_test(exchange),
 		cmocka_unit_test(dns),
-		WALK("walk", plain),
-		WALK("walk: name", named),
-		WALK("walk: POST", post),
-		WALK("walk: second URI and redirects", second),
-		WALK("walk: https", secure),
 		FETCH("fetch", plain),
 		FETCH("fetch: name", named),
 		FETCH("fetch: POST after GET", refused),
