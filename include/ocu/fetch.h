@@ -22,6 +22,7 @@
 #include "ocu/stream.h"
 #include "ocu/url.h"
 
+#define OCU_FETCH_STALLS_MS 500          /* begun, and no connection for so long: it stalls */
 #define OCU_FETCH_HANGS_MS 250           /* sent, and no status line for so long: it hangs */
 #define OCU_FETCH_HANDSHAKE_MS 1000      /* connected, and not sent for so long: likewise */
 #define OCU_FETCH_ATTEMPTS_MAX 8         /* failures that are told, the last one among them */
@@ -66,6 +67,8 @@ struct ocu_fetch {
 	void (*hangs)(struct ocu_fetch *f); /* may be NULL; called once at most, from the loop, when
 					 * no status line is there OCU_FETCH_HANGS_MS after a
 					 * request was sent */
+	void (*stalls)(struct ocu_fetch *f); /* likewise, when it has no connection
+					 * OCU_FETCH_STALLS_MS after its start */
 	void (*done)(struct ocu_fetch *f);  /* called once, from the loop, last access */
 
 	/* out */

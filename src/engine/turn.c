@@ -153,6 +153,15 @@ static void turn_hangs(struct ocu_fetch *f)
 	ocu_plan_hangs(e->plan, &j->cert->item, &now);
 }
 
+static void turn_stalls(struct ocu_fetch *f)
+{
+	struct ocu_job *j = OCU_OWNER(f, struct ocu_job, fetch);
+	struct ocu_engine *e = j->owner;
+	struct ocu_clock now = ocu_state_now(e);
+
+	ocu_plan_stalls(e->plan, &j->cert->item, &now);
+}
+
 /* Nothing could be begun for want of something on this side. */
 static void turn_failed(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_clock *now)
 {
@@ -180,6 +189,7 @@ static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
 	j->owner = e;
 	j->fetch.done = turn_done;
 	j->fetch.hangs = turn_hangs;
+	j->fetch.stalls = turn_stalls;
 	ocu_fetch_start(e->fetcher, &j->fetch);
 }
 

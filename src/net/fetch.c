@@ -34,7 +34,7 @@ struct run {
 	int64_t connected_ms;
 	struct ocu_request *request; /* NULL: BEGIN */
 	ev_timer step;               /* the first step, or the end after ocu_fetch_cancel() */
-	ev_timer limit, silence, hangs;
+	ev_timer limit, silence, hangs, stalls;
 };
 
 struct ocu_fetcher {
@@ -57,6 +57,7 @@ static void timers_stop(struct run *r)
 
 	ocu_loop_timer_stop(loop, &r->silence);
 	ocu_loop_timer_stop(loop, &r->hangs);
+	ocu_loop_timer_stop(loop, &r->stalls);
 }
 
 /* The end of every fetch that was begun; what is out is set. */
@@ -383,12 +384,22 @@ static void hangs_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	r->f->hangs(r->f);
 }
 
+static void stalls_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct run *r = w->data;
+
+	(void)loop;
+	(void)revents;
+	r->f->stalls(r->f);
+}
+
 static void connected(void *arg)
 {
 	struct run *r = arg;
 	struct ev_loop *loop = r->fetcher->loop;
 
 	r->connected_ms = ocu_now_ms();
+	ocu_loop_timer_stop(loop, &r->stalls);
 	if (r->f->silence_ms > 0)
 		ocu_loop_timer_start(loop, &r->silence, r->f->silence_ms);
 	if (r->f->hangs && !r->hung)
@@ -477,6 +488,8 @@ static void step_cb(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	ocu_loop_timer_start(loop, &r->limit, f->limit_ms);
+	if (f->stalls)
+		ocu_loop_timer_start(loop, &r->stalls, OCU_FETCH_STALLS_MS);
 	r->remembered = !f->redirected && !f->post && f->peer->post_only;
 	r->ask.post = f->post || r->remembered;
 	r->ask.redirected = f->redirected;
@@ -624,6 +637,7 @@ void ocu_fetch_start(struct ocu_fetcher *fr, struct ocu_fetch *f)
 	ocu_loop_timer_init(&r->limit, limit_cb, r);
 	ocu_loop_timer_init(&r->silence, silence_cb, r);
 	ocu_loop_timer_init(&r->hangs, hangs_cb, r);
+	ocu_loop_timer_init(&r->stalls, stalls_cb, r);
 	LIST_INSERT_HEAD(&fr->runs, r, link);
 	ocu_loop_timer_start(fr->loop, &r->step, 0);
 }

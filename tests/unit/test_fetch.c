@@ -69,7 +69,7 @@ struct job {
 	struct ocu_fetch f;
 	struct ocu_url url;
 	struct bed *b;
-	int done, hops, hung;
+	int done, hops, hung, stalled;
 };
 
 static int count_fds(void)
@@ -181,6 +181,11 @@ static void hangs(struct ocu_fetch *f)
 	((struct job *)f)->hung++;
 }
 
+static void stalls(struct ocu_fetch *f)
+{
+	((struct job *)f)->stalled++;
+}
+
 /* Fills <j> with a URL, in which "%" stands for <port>. */
 static void job_init_at(struct bed *b, struct job *j, const char *url, uint16_t port)
 {
@@ -201,6 +206,7 @@ static void job_init_at(struct bed *b, struct job *j, const char *url, uint16_t 
 	j->f.limit_ms = b->limit_ms;
 	j->f.silence_ms = b->silence_ms;
 	j->f.hangs = hangs;
+	j->f.stalls = stalls;
 	j->f.done = done;
 }
 
@@ -987,6 +993,36 @@ static void hanging(void **state)
 	bed_fini(&b);
 }
 
+/* A host that takes no connection is told before the limit of time, once; one that does is not. */
+static void stalls_are_told(void **state)
+{
+	struct job j;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	bed_fetcher(&b);
+	job_init(&b, &j, "http://127.0.0.1:%/slow-700/");
+	expect(&j, OCU_END_NEW, NULL);
+	assert_int_equal(j.stalled, 0);
+	bed_fetcher(&b);
+	responder_mode_set(b.r, false, RESPONDER_BLACKHOLE);
+	job_init(&b, &j, "http://127.0.0.1:%/ok/");
+	j.f.limit_ms = 1200;
+	expect(&j, OCU_END_UNREACHED, "1200 ms");
+	assert_int_equal(j.stalled, 1);
+	assert_int_equal(j.hung, 0);
+	/* It need not be listened to, and may cancel the fetch from there. */
+	job_init(&b, &j, "http://127.0.0.1:%/ok/");
+	j.f.limit_ms = 700;
+	j.f.stalls = NULL;
+	expect(&j, OCU_END_UNREACHED, NULL);
+	job_init(&b, &j, "http://127.0.0.1:%/ok/");
+	j.f.stalls = ocu_fetch_cancel;
+	expect(&j, OCU_END_CANCELLED, NULL);
+	bed_fini(&b);
+}
+
 /* IPv6 that connects and then loses everything costs 2 s once, and nothing the next time. */
 static void silent_family(void **state)
 {
@@ -1504,6 +1540,7 @@ int main(void)
 		cmocka_unit_test(asked_again),
 		cmocka_unit_test(told),
 		cmocka_unit_test(hanging),
+		cmocka_unit_test(stalls_are_told),
 		cmocka_unit_test(silent_family),
 		cmocka_unit_test(families),
 		cmocka_unit_test(names),
