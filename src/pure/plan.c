@@ -1034,6 +1034,7 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	struct ocu_lane *l = item->lane;
 	bool patient = !item->ordered && ((end == OCU_END_PAUSE && l->health.pauses <= 1) ||
 					  has_patient(item));
+	bool blameless;
 
 	if (!item->automatic && !item->ordered) {
 		item_schedule(p, item, NULL, -1);
@@ -1042,7 +1043,9 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	if (item_route(p, item))
 		return false;
 	if (patient && !has_open(item)) {
-		item_wait(p, item, item->at->refusals ? l : NULL, p->now.mono_ms);
+		/* One of many that were refused together did not make it pause: no turn lost. */
+		blameless = end == OCU_END_PAUSE && !item->at->refusals;
+		item_wait(p, item, blameless ? NULL : l, p->now.mono_ms);
 		return false;
 	}
 	item_fails(p, item, l);

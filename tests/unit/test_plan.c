@@ -1026,6 +1026,27 @@ static void one_uri_may_follow_another_at_one_responder(void **state)
 	bed_end();
 }
 
+/* Who waits for another's pause to end was asked here all the same: the others go first. */
+static void who_waits_for_a_pause_lets_others_probe(void **state)
+{
+	struct cert *b, *c, *d;
+
+	(void)state;
+	bed_begin(64, 16);
+	warm('b');
+	b = add("b");
+	starts(b, 'b');
+	pauses(b, 600, false);
+	c = add("ab");
+	d = add("a");
+	starts(c, 'a');
+	ends(c, OCU_END_UNREACHED, false);
+	none_until(1000);
+	pass(1000);
+	starts(d, 'a');
+	bed_end();
+}
+
 /* ---- Poison ---- */
 
 static void nobody_waits_for_a_poisoned_one(void **state)
@@ -1652,6 +1673,7 @@ int main(void)
 		cmocka_unit_test(who_waits_everywhere_is_taken_by_the_first),
 		cmocka_unit_test(who_can_afford_it_probes),
 		cmocka_unit_test(one_uri_may_follow_another_at_one_responder),
+		cmocka_unit_test(who_waits_for_a_pause_lets_others_probe),
 		cmocka_unit_test(nobody_waits_for_a_poisoned_one),
 		cmocka_unit_test(three_are_no_poison),
 		cmocka_unit_test(one_that_pauses_a_responder_is_found_out),
