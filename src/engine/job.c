@@ -169,8 +169,9 @@ static void redirects_over(struct ocu_fetch *f)
 							     : OCU_FETCH_ATTEMPTS_MAX - 1;
 	struct ocu_attempt *a = &f->attempts[last];
 
+	(void)ocu_fail(&f->err, OCU_HTTP, "too many redirects");
 	*a = (struct ocu_attempt){ .address = f->address, .stage = OCU_HTTP };
-	snprintf(a->cause, sizeof(a->cause), "too many redirects");
+	snprintf(a->cause, sizeof(a->cause), "%.95s", f->err.msg);
 }
 
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,

@@ -545,6 +545,8 @@ static void redirected(void **state)
 	} rows[] = {
 		{ "redirect", NULL, 2 },
 		{ "chain-3", NULL, 4 },
+		{ "chain-4", "too many redirects", 4 },
+		{ "loop", "too many redirects", 4 },
 		{ "redirect-revoked", NULL, 2 },
 		{ "redirect-status-403", "status 403", 2 },
 		{ "redirect-port", "127.0.0.1:1: Connection refused", 1 },
