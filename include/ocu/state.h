@@ -22,7 +22,7 @@ struct ocu_engine {
 	struct ocu_loop *loop;
 	struct ocu_outbox outbox;
 	atomic_bool paused;
-	bool running; /* written while no thread runs */
+	atomic_bool running; /* written on the thread that starts and stops */
 
 	struct ocu_disk *disk;       /* NULL: no state directory */
 	struct ocu_fetcher *fetcher; /* while the thread runs; NULL: see no_fetcher */

@@ -210,28 +210,35 @@ enum ocu_status ocu_engine_configure(struct ocu_engine *e, const struct ocu_engi
 
 bool ocu_engine_runs(const struct ocu_engine *e)
 {
-	return e->running;
+	return atomic_load(&e->running);
 }
 
 enum ocu_status ocu_engine_start(struct ocu_engine *e, struct ocu_err *err)
 {
 	struct ocu_disk_conf disk = { .uid = e->conf.uid, .gid = e->conf.gid,
 				      .cpus = ocu_loop_process_cpus() };
-	enum ocu_status st = e->disk ? ocu_disk_start(e->disk, &disk, err) : OCU_OK;
+	enum ocu_status st;
 
+	if (atomic_load(&e->running))
+		return ocu_fail(err, OCU_IO, "they run already");
+	st = e->disk ? ocu_disk_start(e->disk, &disk, err) : OCU_OK;
+	if (st != OCU_OK)
+		return st;
+	/* the first that the loop thread does may be to ask the disk thread for something */
+	atomic_store(&e->running, true);
+	st = ocu_loop_start(e->loop, thread_begin, thread_end, e, err);
 	if (st == OCU_OK)
-		st = ocu_loop_start(e->loop, thread_begin, thread_end, e, err);
-	if (st != OCU_OK && e->disk)
+		return OCU_OK;
+	atomic_store(&e->running, false);
+	if (e->disk)
 		(void)ocu_disk_stop(e->disk, 0);
-	e->running = st == OCU_OK;
 	return st;
 }
 
 void ocu_engine_stop(struct ocu_engine *e)
 {
-	if (!e->running)
+	if (!atomic_exchange(&e->running, false))
 		return;
-	e->running = false;
 	/* in this order, so that what was published is still written */
 	ocu_loop_stop(e->loop);
 	if (e->disk)

@@ -38,5 +38,5 @@ void ocu_state_log(struct ocu_engine *e, enum ocu_level level, const struct ocu_
 
 bool ocu_state_disk(const struct ocu_engine *e)
 {
-	return e->disk && e->running && !atomic_load(&e->paused);
+	return e->disk && atomic_load(&e->running) && !atomic_load(&e->paused);
 }

@@ -587,6 +587,7 @@ static void restarted(void **state)
 {
 	struct host *h = started();
 	struct host_cert c;
+	struct ocu_err err;
 	int i;
 
 	(void)state;
@@ -605,6 +606,14 @@ static void restarted(void **state)
 	responder_release(responder);
 	host_await(h, &c, 1);
 	host_await_line(h, "restarted.pem 1 \"Update successful\" 0 1 ", 1);
+	/* Twice is not possible, and changes nothing. */
+	assert_int_equal(ocu_engine_start(host_engine(h), &err), OCU_IO);
+	assert_string_equal(err.msg, "they run already");
+	assert_true(ocu_engine_runs(host_engine(h)));
+	order(h, &c);
+	await_asked(&c, 5);
+	responder_release(responder);
+	host_await_line(h, "restarted.pem 1 \"Update successful\" 0 2 ", 1);
 	host_free(h);
 	host_cert_fini(&c);
 }
