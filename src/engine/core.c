@@ -277,7 +277,7 @@ void ocu_engine_free(struct ocu_engine *e)
 	/* what was on its way ends here, and what it sends to the host is delivered */
 	do {
 		(void)ocu_engine_deliver(e, UINT_MAX, true);
-	} while (ocu_loop_run_posted(e->loop));
+	} while (e->loop && ocu_loop_run_posted(e->loop));
 	now = ocu_state_now(e);
 	while (e->certs && (c = ocu_certs_first(e->certs)))
 		ocu_turn_remove(e, c, &now);

@@ -40,8 +40,9 @@ static void cert_renew(struct ocu_cert *known, const struct ocu_cert *fresh)
 static void take_load(struct ocu_engine *e, struct ocu_cert *c, bool automatic,
 		      const struct ocu_clock *now)
 {
-	struct ocu_cert *known = ocu_certs_add(e->certs, c);
+	struct ocu_cert *known = e->responders ? ocu_certs_add(e->certs, c) : NULL;
 
+	/* no memory, or it was never configured and is about to be freed */
 	if (!known) {
 		ocu_cert_put(c);
 		return;

@@ -686,6 +686,22 @@ static void freed_in_the_middle(void **state)
 	free(der);
 }
 
+/* A process that finds an error in its configuration frees what it never configured. */
+static void never_configured(void **state)
+{
+	struct host *h = host_new(NULL);
+	struct host_cert c;
+
+	(void)state;
+	cert_make(&c, "never.pem", "ok");
+	host_load(h, &c, true);
+	host_set(h, &c, (const uint8_t *)"", 0, true);
+	host_unload(h, &c);
+	host_free(h);
+	ocu_engine_free(NULL);
+	host_cert_fini(&c);
+}
+
 /* The host has a publication when the engine stops, and gives it back before it is freed. */
 static void given_back_late(void **state)
 {
@@ -1129,6 +1145,7 @@ int main(void)
 		cmocka_unit_test(restarted),
 		cmocka_unit_test(paused),
 		cmocka_unit_test(freed_in_the_middle),
+		cmocka_unit_test(never_configured),
 		cmocka_unit_test(given_back_late),
 		cmocka_unit_test(listed),
 		cmocka_unit_test(listed_while_unloaded),
