@@ -12,6 +12,7 @@
 #include "ocu/accept.h"
 #include "ocu/look.h"
 #include "ocu/rows.h"
+#include "ocu/say.h"
 #include "ocu/state.h"
 #include "ocu/turn.h"
 
@@ -28,9 +29,9 @@ static void answer(struct ocu_inquiry *inquiry, bool end)
 	ocu_state_send(inquiry->engine, &inquiry->parcel, OCU_PARCEL_ANSWER);
 }
 
-static void answer_text(struct ocu_inquiry *inquiry, const char *text, const char *more)
+static void answer_text(struct ocu_inquiry *inquiry, const char *text)
 {
-	if (ocu_buf_addf(&inquiry->text, "%s%s", text, more) != OCU_OK)
+	if (ocu_buf_addf(&inquiry->text, "%s.\n", text) != OCU_OK)
 		ocu_buf_reset(&inquiry->text);
 	answer(inquiry, true);
 }
@@ -38,13 +39,16 @@ static void answer_text(struct ocu_inquiry *inquiry, const char *text, const cha
 /* An administrator wants a response for <c> now. */
 static void order(struct ocu_inquiry *inquiry, struct ocu_cert *c, const struct ocu_clock *now)
 {
+	char text[OCU_SAY_LINE_BYTES];
+
 	if (c->n_uris) {
 		ocu_plan_order(inquiry->engine->plan, &c->item, now);
 		answer(inquiry, true);
 		return;
 	}
-	answer_text(inquiry, "No usable OCSP URI in the certificate",
-		    c->bad_uris ? ": " : ".\n");
+	(void)snprintf(text, sizeof(text), "No usable OCSP URI in the certificate%s%s",
+		       c->bad_uris ? ": " : "", c->bad_uris ? c->bad_uris : "");
+	answer_text(inquiry, text);
 }
 
 /* Makes what is needed for the first piece. Returns whether there is one. */
@@ -61,7 +65,7 @@ static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *n
 
 	if (one && !c) {
 		answer_text(inquiry, "This certificate is not updated: it was removed, or there "
-				     "was no memory for it.\n", "");
+				     "was no memory for it");
 		return false;
 	}
 	if (inquiry->kind == OCU_INQUIRY_ORDER) {
@@ -70,7 +74,7 @@ static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *n
 	}
 	if (ocu_listing_new(&inquiry->listing, e->certs, c, forms[inquiry->kind], now) == OCU_OK)
 		return true;
-	answer_text(inquiry, "Out of memory.\n", "");
+	answer_text(inquiry, "Out of memory");
 	return false;
 }
 

@@ -352,6 +352,10 @@ static void ordered(void **state)
 	text = host_ask(h, OCU_INQUIRY_ORDER, &bare);
 	assert_string_equal(text, "No usable OCSP URI in the certificate.\n");
 	free(text);
+	text = host_ask(h, OCU_INQUIRY_ORDER, &unusable);
+	assert_string_equal(text, "No usable OCSP URI in the certificate: 'ftp://a.test/': URL is "
+				  "neither http:// nor https://.\n");
+	free(text);
 	text = host_ask(h, OCU_INQUIRY_ORDER, &unknown);
 	assert_string_equal(text, "This certificate is not updated: it was removed, or there was "
 				  "no memory for it.\n");
