@@ -38,6 +38,11 @@ void ocu_job_free(struct ocu_job *j);
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now);
 
+/* The try of <j>, which was redirected, is over: whom it was redirected to cannot be asked now, and
+ * nobody else is left. That is the failure of <j> then.
+ */
+void ocu_job_stranded(struct ocu_job *j);
+
 /* The try of <c> that is under way is over: what was seen in it becomes the result. */
 void ocu_job_settle(struct ocu_cert *c, enum ocu_status st);
 

@@ -128,19 +128,42 @@ void ocu_job_hop_free(struct ocu_cert *c, struct ocu_responders *rs)
 	c->hop = NULL;
 }
 
+/* Returns what was seen in the try of <c> so far; NULL without memory. */
+static struct ocu_result *trying(struct ocu_cert *c)
+{
+	if (!c->trying)
+		c->trying = calloc(1, sizeof(*c->trying) +
+					      OCU_CERT_TRIED_MAX * sizeof(*c->trying->tried));
+	return c->trying;
+}
+
+/* Notes <a>, a failed attempt at <url>. When there is no room the last one gives way: why it ended
+ * is always there.
+ */
+static void note(struct ocu_result *r, const struct ocu_url *url, const struct ocu_attempt *a)
+{
+	char authority[OCU_URL_AUTHORITY_BYTES];
+	struct ocu_tried *t;
+
+	if (r->n_tried == OCU_CERT_TRIED_MAX)
+		r->n_tried--;
+	if (r->last > r->n_tried)
+		r->last = r->n_tried;
+	t = &r->tried[r->n_tried++];
+	t->attempt = *a;
+	ocu_url_authority(url, authority);
+	snprintf(t->url, sizeof(t->url), "%s://%.80s%.60s", url->https ? "https" : "http", authority,
+		 url->target);
+}
+
 /* Takes over what the turn has seen. Without memory the try goes on without it. */
 static void tried(struct ocu_job *j)
 {
 	const struct ocu_fetch *f = &j->fetch;
-	struct ocu_result *r = j->cert->trying;
-	char authority[OCU_URL_AUTHORITY_BYTES];
+	struct ocu_result *r = trying(j->cert);
 	struct ocu_tried *t;
 	size_t i;
 
-	if (!r) {
-		r = calloc(1, sizeof(*r) + OCU_CERT_TRIED_MAX * sizeof(*r->tried));
-		j->cert->trying = r;
-	}
 	if (!r)
 		return;
 	r->uri = j->uri;
@@ -149,13 +172,8 @@ static void tried(struct ocu_job *j)
 	r->not_modified = f->not_modified;
 	r->unchanged = f->end == OCU_END_CURRENT;
 	r->last = r->n_tried;
-	ocu_url_authority(f->url, authority);
-	for (i = 0; i < f->n_attempts && r->n_tried < OCU_CERT_TRIED_MAX; i++) {
-		t = &r->tried[r->n_tried++];
-		t->attempt = f->attempts[i];
-		snprintf(t->url, sizeof(t->url), "http%s://%.80s%.60s", f->url->https ? "s" : "",
-			 authority, f->url->target);
-	}
+	for (i = 0; i < f->n_attempts; i++)
+		note(r, f->url, &f->attempts[i]);
 	/* why the whole ended; of connections that failed each has its own reason */
 	if (f->err.code == OCU_OK || f->err.code == OCU_CONNECT || !f->n_attempts)
 		return;
@@ -197,6 +215,18 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 	}
 	tried(j);
 	return e;
+}
+
+void ocu_job_stranded(struct ocu_job *j)
+{
+	struct ocu_fetch *f = &j->fetch;
+	struct ocu_attempt a = { .stage = OCU_HTTP };
+	struct ocu_result *r = trying(j->cert);
+
+	(void)ocu_fail(&f->err, OCU_CONNECT, "redirected here, and nobody can be asked here now");
+	snprintf(a.cause, sizeof(a.cause), "%.95s", f->err.msg);
+	if (r)
+		note(r, &f->location, &a);
 }
 
 /* Most tries see no failed attempt: what is kept is as long as needed. */

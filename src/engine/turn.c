@@ -135,6 +135,8 @@ static void turn_done(struct ocu_fetch *f)
 		over = ocu_plan_moved(e->plan, &c->item, &c->places[c->n_uris], &now);
 	else
 		over = ocu_plan_done(e->plan, &c->item, &end, &now);
+	if (over && end.end == OCU_END_MOVED)
+		ocu_job_stranded(j);
 	if (over)
 		turn_over(e, j, &end, revoked, &now);
 	else if (end.end == OCU_END_CANCELLED)

@@ -584,6 +584,29 @@ static void redirected(void **state)
 	host_free(h);
 }
 
+/* Whom it is redirected to is known to be down. */
+static void redirected_in_vain(void **state)
+{
+	struct host *h = started();
+	struct host_cert a, b;
+
+	(void)state;
+	cert_make(&a, "finds-out.pem", "redirect-port");
+	cert_make(&b, "knows.pem", "redirect-port");
+	host_load(h, &a, true);
+	host_await_line(h, "<OCSP-UPDATE> finds-out.pem 2 \"HTTP error\" 1 0 \"127.0.0.1:1: "
+			   "Connection refused\"", 1);
+	host_load(h, &b, true);
+	host_await_line(h, "<OCSP-UPDATE> knows.pem ", 1);
+	assert_string_equal(host_line(h, "knows.pem"),
+			    "N <OCSP-UPDATE> knows.pem 2 \"HTTP error\" 1 0 \"127.0.0.1:1: "
+			    "redirected here, and nobody can be asked here now\"");
+	assert_says(h, &b, "Last success: -");
+	host_free(h);
+	host_cert_fini(&a);
+	host_cert_fini(&b);
+}
+
 /* ---- start, stop, pause ---- */
 
 /* What was in flight at a stop is as if it had not begun. */
@@ -1146,6 +1169,7 @@ int main(void)
 		cmocka_unit_test(second_uri),
 		cmocka_unit_test(first_is_refused),
 		cmocka_unit_test(redirected),
+		cmocka_unit_test(redirected_in_vain),
 		cmocka_unit_test(restarted),
 		cmocka_unit_test(paused),
 		cmocka_unit_test(freed_in_the_middle),
