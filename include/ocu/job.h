@@ -16,6 +16,7 @@ struct ocu_job {
 	struct ocu_fetch fetch;
 	struct ocu_url url;
 	struct ocu_cert *cert; /* with a reference */
+	char *etag, *last_modified; /* copies: other ones may take their place meanwhile */
 	size_t uri;            /* index of the URI, also where a redirect of it led */
 	bool hopped;           /* it goes to where a redirect led */
 	int64_t began_ms;

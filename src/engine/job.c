@@ -34,7 +34,14 @@ static bool fetch_fill(struct ocu_job *j)
 	return ocu_url_parse(&j->url, text, strlen(text), NULL) == OCU_OK;
 }
 
-/* "Not modified" is of no use when what is held is about to end. */
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+/* "Not modified" is of no use when what is held is about to end. Without memory the whole response
+ * comes.
+ */
 static void validators_fill(struct ocu_job *j, const struct ocu_clock *now)
 {
 	const struct ocu_cert *c = j->cert;
@@ -42,8 +49,8 @@ static void validators_fill(struct ocu_job *j, const struct ocu_clock *now)
 	if (!ocu_held_usable(&c->item.held, now->wall_s) ||
 	    ocu_held_ends_soon(&c->item.held, now->wall_s))
 		return;
-	j->fetch.etag = ocu_cert_etag(c, j->uri);
-	j->fetch.last_modified = ocu_cert_last_modified(c, j->uri);
+	j->fetch.etag = j->etag = copy(ocu_cert_etag(c, j->uri));
+	j->fetch.last_modified = j->last_modified = copy(ocu_cert_last_modified(c, j->uri));
 }
 
 /* Who has another URI that is believed to work leaves it half of the time. */
@@ -84,6 +91,8 @@ void ocu_job_free(struct ocu_job *j)
 		return;
 	ocu_buf_fini(&j->fetch.der);
 	X509_free(j->fetch.issuer);
+	free(j->etag);
+	free(j->last_modified);
 	ocu_cert_put(j->cert);
 	free(j);
 }

@@ -416,6 +416,51 @@ static void refused_by_host(void **state)
 	host_cert_fini(&c);
 }
 
+/* Lets the next request about <c> be answered as <segment>. */
+static void play_once(const struct host_cert *c, const char *segment)
+{
+	responder_play(responder, &(struct responder_play){ .segment = segment, .first = 1,
+							    .serial = c->serial });
+}
+
+/* Another response is set while a request that named the validators of the one before is under way;
+ * it has to be made once more.
+ */
+static void set_while_conditional(void **state)
+{
+	struct responder_stats before, after;
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	cert_make(&c, "conditional.pem", "etag");
+	n = response_make(&c, &der, -60, 2 * PKI_DAY_S, false);
+	host_load(h, &c, true);
+	host_await_line(h, "conditional.pem 1 ", 1);
+	responder_stats(responder, &before);
+	play_once(&c, "hold-gzip");
+	order(h, &c);
+	await_asked(&c, 2);
+	host_set(h, &c, der, n, false);
+	barrier(h);
+	responder_release(responder);
+	host_await_line(h, "conditional.pem 1 \"Update successful\" 0 2 \"not modified, good", 1);
+	responder_stats(responder, &after);
+	assert_int_equal(after.conditional, before.conditional + 2);
+	assert_int_equal(after.not_modified, before.not_modified + 1);
+	/* There is none for the one that was set. */
+	order(h, &c);
+	host_await_line(h, "conditional.pem 1 \"Update successful\" 0 3 ", 1);
+	responder_stats(responder, &before);
+	assert_int_equal(after.conditional, before.conditional);
+	responder_play(responder, NULL);
+	host_free(h);
+	host_cert_fini(&c);
+	free(der);
+}
+
 /* What is held already is not fetched before its time. */
 static void held_before(void **state)
 {
@@ -1164,6 +1209,7 @@ int main(void)
 		cmocka_unit_test(ordered),
 		cmocka_unit_test(set_meanwhile),
 		cmocka_unit_test(refused_by_host),
+		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(held_before),
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(second_uri),
