@@ -201,12 +201,28 @@ static void redirects_over(struct ocu_fetch *f)
 	snprintf(a->cause, sizeof(a->cause), "%.95s", f->err.msg);
 }
 
+/* How <j> ended, seen from now. What is held may be another response than when it began: then what
+ * it brought may be no newer, or what it says is current is not there any more.
+ */
+static enum ocu_end end_now(const struct ocu_job *j, const struct ocu_clock *now)
+{
+	const struct ocu_fetch *f = &j->fetch;
+	const struct ocu_held *held = &j->cert->item.held;
+
+	if (f->end == OCU_END_NEW &&
+	    ocu_held_compare(held, &f->fresh, now->wall_s) != OCU_AGE_NEW)
+		return OCU_END_CURRENT;
+	if (f->end == OCU_END_CURRENT && !ocu_held_usable(held, now->wall_s))
+		return OCU_END_CANCELLED;
+	return f->end;
+}
+
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now)
 {
 	struct ocu_fetch *f = &j->fetch;
 	struct ocu_ended e = {
-		.end = f->end,
+		.end = end_now(j, now),
 		.held = f->fresh,
 		.retry_after_s = f->retry_after_s,
 		.max_age_s = f->max_age_s,
@@ -215,6 +231,7 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 
 	c->left_ms -= now->mono_ms - j->began_ms;
 	e.out_of_time = c->left_ms <= 0;
+	f->end = e.end;
 	if (f->end == OCU_END_MOVED) {
 		f->err.code = hop_set(j, rs);
 		if (f->err.code == OCU_HTTP)

@@ -461,6 +461,59 @@ static void set_while_conditional(void **state)
 	free(der);
 }
 
+/* A newer response is set while one is being fetched. */
+static void set_newer(void **state)
+{
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der, *held;
+	size_t n, n_held;
+
+	(void)state;
+	cert_make(&c, "newer.pem", "hold-ok");
+	n = response_make(&c, &der, -60, 2 * PKI_DAY_S, false);
+	host_load(h, &c, true);
+	await_asked(&c, 1);
+	host_set(h, &c, der, n, false);
+	barrier(h);
+	responder_release(responder);
+	host_await_line(h, "newer.pem 1 \"Update successful\" 0 1 \"unchanged, good until 2", 1);
+	barrier(h);
+	assert_int_equal(host_staples(h, &c), 0);
+	n_held = host_held(h, &c, &held);
+	assert_int_equal(n_held, n);
+	assert_memory_equal(held, der, n);
+	host_free(h);
+	host_cert_fini(&c);
+	free(der);
+	free(held);
+}
+
+/* What is held is taken away while a responder is asked whether it is current. */
+static void taken_away(void **state)
+{
+	struct host *h = started();
+	struct host_cert c;
+
+	(void)state;
+	cert_make(&c, "away.pem", "etag");
+	host_load(h, &c, true);
+	host_await_line(h, "away.pem 1 ", 1);
+	play_once(&c, "hold-etag");
+	order(h, &c);
+	await_asked(&c, 2);
+	host_set(h, &c, NULL, 0, false);
+	barrier(h);
+	responder_release(responder);
+	host_await(h, &c, 2);
+	host_await_line(h, "away.pem 1 \"Update successful\" 0 2 \"good until 2", 1);
+	assert_int_equal(asked(&c), 3);
+	assert_int_equal(host_lines(h, "away.pem"), 2);
+	responder_play(responder, NULL);
+	host_free(h);
+	host_cert_fini(&c);
+}
+
 /* What is held already is not fetched before its time. */
 static void held_before(void **state)
 {
@@ -1210,6 +1263,8 @@ int main(void)
 		cmocka_unit_test(set_meanwhile),
 		cmocka_unit_test(refused_by_host),
 		cmocka_unit_test(set_while_conditional),
+		cmocka_unit_test(set_newer),
+		cmocka_unit_test(taken_away),
 		cmocka_unit_test(held_before),
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(second_uri),
