@@ -173,14 +173,29 @@ static void turn_failed(struct ocu_engine *e, struct ocu_cert *c, const struct o
 	(void)ocu_plan_done(e->plan, &c->item, &end, now);
 }
 
+/* Whether the turn that begins is the first one of a try of <c>. The plan may have given up the one
+ * before without a turn, when the responder that it waited for was lost or another response was set.
+ */
+static bool is_first(const struct ocu_cert *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_uris; i++)
+		if (c->places[i].tried)
+			return false;
+	return !c->item.spare;
+}
+
 static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
 		       const struct ocu_clock *now)
 {
 	struct ocu_cert *c = OCU_OWNER(turn->item, struct ocu_cert, item);
 	struct ocu_job *j;
 
-	if (!c->trying)
+	if (is_first(c)) {
+		ocu_job_forget(c);
 		c->left_ms = e->conf.timeout_ms;
+	}
 	if (!c->item.spare)
 		ocu_job_hop_free(c, e->responders);
 	if (ocu_job_new(&j, c, turn, now) != OCU_OK) {

@@ -639,6 +639,48 @@ static void first_is_refused(void **state)
 	host_cert_fini(&c);
 }
 
+/* A certificate that has failed at its first URI waits for the second one, whose responder goes
+ * down: what was seen in that try does not belong to the next one.
+ */
+static void lost_while_waiting(void **state)
+{
+	char a[128], b[128], d[128], *text, *p;
+	const char *uris[HOST_URIS_MAX] = { url(a, responder, "status-500"), url(b, other, "ok") };
+	const char *busy[HOST_URIS_MAX] = { url(d, other, "hold-ok") };
+	struct host_cert waits, flies;
+	struct host *h = started();
+	unsigned n = 0;
+
+	(void)state;
+	host_cert_make(&waits, pki, "waits.pem", false, uris);
+	host_cert_make(&flies, pki, "flies.pem", false, busy);
+	host_load(h, &flies, true);
+	assert_true(responder_wait(other, "hold-ok", 1, PATIENCE_MS));
+	host_load(h, &waits, true);
+	await_asked(&waits, 2);
+	/* Nothing tells when the second answer has been read. */
+	while (!(text = host_ask(h, OCU_INQUIRY_DETAIL, &waits), strstr(text, "State: due")))
+		free(text);
+	free(text);
+	responder_mode_set(other, false, RESPONDER_REFUSE);
+	responder_drop(other);
+	host_await_line(h, "flies.pem 2 ", 1);
+	barrier(h);
+	assert_says(h, &waits, "Failures in a row: 1");
+	order(h, &waits);
+	host_await_line(h, "waits.pem 2 ", 1);
+	text = host_ask(h, OCU_INQUIRY_DETAIL, &waits);
+	for (p = text; (p = strstr(p, "Attempt: ")); p++)
+		n++;
+	/* GET, POST, and the second URI */
+	assert_int_equal(n, 3);
+	free(text);
+	responder_mode_set(other, false, RESPONDER_LISTEN);
+	host_free(h);
+	host_cert_fini(&waits);
+	host_cert_fini(&flies);
+}
+
 static void redirected(void **state)
 {
 	static const struct {
@@ -1269,6 +1311,7 @@ int main(void)
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(second_uri),
 		cmocka_unit_test(first_is_refused),
+		cmocka_unit_test(lost_while_waiting),
 		cmocka_unit_test(redirected),
 		cmocka_unit_test(redirected_in_vain),
 		cmocka_unit_test(restarted),
