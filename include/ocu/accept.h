@@ -7,6 +7,9 @@
 
 #include "ocu/state.h"
 
+#define OCU_ACCEPT_LOAD_MS 1000 /* how long a certificate waits for the state directory before it is
+				 * scheduled without: the disk may hang */
+
 /* The response <der> (takes its bytes), which was verified and is what <held> says, is what is held
  * for <c> from now on: hands it to the host, and then to the disk. Without memory nothing is
  * changed, and OCU_NOMEM returned.
@@ -19,6 +22,10 @@ void ocu_accept_published(struct ocu_publication *p, enum ocu_status st);
 
 /* Hands <parcel> to the host on its thread. */
 void ocu_accept_deliver(struct ocu_engine *e, struct ocu_parcel *parcel);
+
+/* Begins to watch over the patience of those that wait for the state directory, and ends it. */
+void ocu_accept_start(struct ocu_engine *e);
+void ocu_accept_stop(struct ocu_engine *e);
 
 /* Asks the state directory for <c>, which came at run time, and schedules it by what is found. */
 void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c);

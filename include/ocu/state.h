@@ -7,6 +7,7 @@
 
 #include <ev.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "ocu/disk.h"
 #include "ocu/engine.h"
@@ -36,9 +37,18 @@ struct ocu_engine {
 	int64_t sweep_ms;   /* when the state directory is swept next */
 	unsigned steps;     /* of the wall clock that were noticed */
 	int64_t local_ms;   /* a failure on this side is not said again before */
+	TAILQ_HEAD(, ocu_waiting) waiting; /* who began first is first */
+	ev_timer patience;  /* the first of them has waited for long enough */
 	ev_prepare turns;   /* before the loop waits: begins what is due */
 	ev_timer wake;      /* when the plan wants to be asked again */
 	ev_timer look;      /* for what there is to say unasked */
+};
+
+/* A certificate that waits for the state directory. */
+struct ocu_waiting {
+	TAILQ_ENTRY(ocu_waiting) link;
+	struct ocu_cert *cert; /* with a reference; NULL: it does not wait any more */
+	int64_t until_ms;
 };
 
 /* Returns what time it is, with a random number that was not there before. */

@@ -8,6 +8,8 @@
 
 #include "ocu/say.h"
 
+#define WAITED_AT_ONCE 64
+
 /* A response on its way. Whoever has it alone touches it: the loop thread, the host between publish
  * and published, the disk thread.
  */
@@ -20,6 +22,7 @@ struct accepted {
 		struct ocu_disk_load load;
 		struct ocu_disk_save save;
 	} disk;
+	struct ocu_waiting waiting;
 	struct ocu_engine *engine;
 	struct ocu_cert *cert; /* with a reference */
 	X509 *issuer;          /* with a reference: a renewed one may take its place meanwhile */
@@ -190,21 +193,83 @@ static void take_loaded(struct accepted *a, const struct ocu_clock *now)
 	publish(a, now);
 }
 
+/* <w> waits no longer: its certificate is scheduled. */
+static void waited(struct ocu_engine *e, struct ocu_waiting *w, const struct ocu_clock *now)
+{
+	struct ocu_cert *c = w->cert;
+
+	if (!c)
+		return;
+	TAILQ_REMOVE(&e->waiting, w, link);
+	w->cert = NULL;
+	c->loading = false;
+	if (c->in_table)
+		ocu_plan_automatic(e->plan, &c->item, c->automatic, now);
+	ocu_cert_put(c);
+}
+
+static void patience_set(struct ocu_engine *e, struct ev_loop *loop, int64_t now_ms)
+{
+	const struct ocu_waiting *first = TAILQ_FIRST(&e->waiting);
+
+	ocu_loop_timer_stop(loop, &e->patience);
+	if (first)
+		ocu_loop_timer_start(loop, &e->patience, first->until_ms - now_ms);
+}
+
+/* The disk is slow, or hangs: the network does not wait for it. */
+static void patience_cb(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct ocu_engine *e = t->data;
+	struct ocu_clock now = ocu_state_now(e);
+	struct ocu_waiting *w;
+	int n;
+
+	(void)revents;
+	for (n = 0; n < WAITED_AT_ONCE && (w = TAILQ_FIRST(&e->waiting)); n++) {
+		if (w->until_ms > now.mono_ms)
+			break;
+		waited(e, w, &now);
+		now = ocu_state_now(e);
+	}
+	patience_set(e, loop, now.mono_ms);
+}
+
+static void wait_begin(struct ocu_engine *e, struct accepted *a)
+{
+	bool first = TAILQ_EMPTY(&e->waiting);
+	int64_t now_ms = ocu_now_ms();
+
+	a->cert->loading = true;
+	a->cert->refs++;
+	a->waiting.cert = a->cert;
+	a->waiting.until_ms = now_ms + OCU_ACCEPT_LOAD_MS;
+	TAILQ_INSERT_TAIL(&e->waiting, &a->waiting, link);
+	if (first)
+		patience_set(e, ocu_loop_ev(e->loop), now_ms);
+}
+
+void ocu_accept_start(struct ocu_engine *e)
+{
+	ocu_loop_timer_init(&e->patience, patience_cb, e);
+	patience_set(e, ocu_loop_ev(e->loop), ocu_now_ms());
+}
+
+void ocu_accept_stop(struct ocu_engine *e)
+{
+	ocu_loop_timer_stop(ocu_loop_ev(e->loop), &e->patience);
+}
+
 static void loaded(struct ocu_msg *m)
 {
 	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
 	struct ocu_engine *e = a->engine;
 	struct ocu_clock now = ocu_state_now(e);
-	struct ocu_cert *c = a->cert;
 
 	ocu_buf_fini(&a->der);
 	a->der = a->disk.load.der;
-	c->loading = false;
-	c->refs++;
+	waited(e, &a->waiting, &now);
 	take_loaded(a, &now);
-	if (c->in_table)
-		ocu_plan_automatic(e->plan, &c->item, c->automatic, &now);
-	ocu_cert_put(c);
 }
 
 void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
@@ -217,7 +282,7 @@ void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
 	a = accepted_new(e, c);
 	if (!a)
 		return;
-	c->loading = true;
+	wait_begin(e, a);
 	a->msg.run = loaded;
 	a->disk.load.job.done = disk_done;
 	a->disk.load.certid = key_of(c);

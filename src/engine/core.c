@@ -166,6 +166,7 @@ static void thread_begin(void *arg)
 
 	(void)!ocu_fetcher_new(&e->fetcher, ocu_loop_ev(e->loop), &e->conf.fetch, &e->no_fetcher);
 	ocu_turn_start(e);
+	ocu_accept_start(e);
 	ocu_look_start(e);
 }
 
@@ -175,6 +176,7 @@ static void thread_end(void *arg)
 	struct ocu_engine *e = arg;
 
 	ocu_turn_stop(e);
+	ocu_accept_stop(e);
 	ocu_look_stop(e);
 	ocu_fetcher_free(e->fetcher); /* ends every turn, cancelled */
 	e->fetcher = NULL;
@@ -192,6 +194,7 @@ enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_op
 	e->host = host;
 	ocu_outbox_init(&e->outbox);
 	ocu_watch_init(&e->watch);
+	TAILQ_INIT(&e->waiting);
 	if (getrandom(&e->random, sizeof(e->random), GRND_NONBLOCK) != sizeof(e->random))
 		e->random = (uint64_t)ocu_now_ms();
 	if (ocu_certs_new(&e->certs) != OCU_OK || ocu_loop_new(&e->loop, err) != OCU_OK) {
@@ -217,15 +220,25 @@ bool ocu_engine_runs(const struct ocu_engine *e)
 	return atomic_load(&e->running);
 }
 
+/* Starts the disk thread, if there is a state directory; a new one if the last one was given up. */
+static enum ocu_status disk_start(struct ocu_engine *e, struct ocu_err *err)
+{
+	struct ocu_disk_conf conf = { .uid = e->conf.uid, .gid = e->conf.gid,
+				      .cpus = ocu_loop_process_cpus() };
+	enum ocu_status st = OCU_OK;
+
+	if (!e->disk && e->conf.store)
+		st = ocu_disk_new(&e->disk, e->conf.store, err);
+	return st == OCU_OK && e->disk ? ocu_disk_start(e->disk, &conf, err) : st;
+}
+
 enum ocu_status ocu_engine_start(struct ocu_engine *e, struct ocu_err *err)
 {
-	struct ocu_disk_conf disk = { .uid = e->conf.uid, .gid = e->conf.gid,
-				      .cpus = ocu_loop_process_cpus() };
 	enum ocu_status st;
 
 	if (atomic_load(&e->running))
 		return ocu_fail(err, OCU_IO, "they run already");
-	st = e->disk ? ocu_disk_start(e->disk, &disk, err) : OCU_OK;
+	st = disk_start(e, err);
 	if (st != OCU_OK)
 		return st;
 	/* the first that the loop thread does may be to ask the disk thread for something */
@@ -245,8 +258,11 @@ void ocu_engine_stop(struct ocu_engine *e)
 		return;
 	/* in this order, so that what was published is still written */
 	ocu_loop_stop(e->loop);
-	if (e->disk)
-		(void)ocu_disk_stop(e->disk, OCU_ENGINE_DISK_MS);
+	if (!e->disk || ocu_disk_stop(e->disk, OCU_ENGINE_DISK_MS))
+		return;
+	/* it hangs, and cannot be started again */
+	ocu_disk_free(e->disk);
+	e->disk = NULL;
 }
 
 void ocu_engine_rest(struct ocu_engine *e)

@@ -1270,16 +1270,55 @@ static void not_saved(void **state)
 	host_cert_fini(&c);
 }
 
-/* The disk hangs when the engine stops: the stop comes back all the same, and the host with it. */
+/* The disk hangs: the network does not wait for it, and what it brings in the end is looked at. */
+static void disk_hangs(void **state)
+{
+	struct host_cert c, next;
+	struct host *h;
+	struct dir d;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	dir_init(&d);
+	cert_make(&c, "hangs.pem", "ok");
+	cert_make(&next, "next.pem", "ok");
+	n = response_make(&c, &der, -60, 2 * PKI_DAY_S, false);
+	dir_put(&d, &c, der, n);
+	h = host_new(&d.conf);
+	host_start(h);
+	barrier(h);
+	hang_at_open();
+	host_load(h, &c, true);
+	sem_await(&hang.begun);
+	host_load(h, &next, true);
+	host_await(h, &c, 1);
+	host_await(h, &next, 1);
+	assert_int_equal(asked(&c), 1);
+	sem_post(&hang.resume);
+	/* It is newer than what was fetched. */
+	host_await(h, &c, 2);
+	host_stop(h);
+	assert_true(dir_has(&d, &next));
+	host_free(h);
+	dir_fini(&d);
+	host_cert_fini(&c);
+	host_cert_fini(&next);
+}
+
+/* The disk hangs when the engine stops, and for ever: the stop comes back all the same, and the
+ * engine can be started again.
+ */
 static void stopped_while_disk_hangs(void **state)
 {
-	struct host_cert c;
+	struct host_cert c, next;
 	struct host *h;
 	struct dir d;
 
 	(void)state;
 	dir_init(&d);
 	cert_make(&c, "hangs.pem", "ok");
+	cert_make(&next, "next.pem", "ok");
 	h = host_new(&d.conf);
 	host_start(h);
 	barrier(h);
@@ -1287,10 +1326,17 @@ static void stopped_while_disk_hangs(void **state)
 	host_load(h, &c, true);
 	sem_await(&hang.begun);
 	host_stop(h);
+	host_load(h, &next, true);
+	host_start(h);
+	host_await(h, &c, 1);
+	host_await(h, &next, 1);
+	host_stop(h);
+	assert_true(dir_has(&d, &c));
+	assert_true(dir_has(&d, &next));
 	host_free(h);
-	sem_post(&hang.resume);
 	dir_fini(&d);
 	host_cert_fini(&c);
+	host_cert_fini(&next);
 }
 
 int main(void)
@@ -1325,6 +1371,8 @@ int main(void)
 		cmocka_unit_test(saved_is_bad),
 		cmocka_unit_test(saved_is_revoked),
 		cmocka_unit_test(not_saved),
+		cmocka_unit_test(disk_hangs),
+		/* Its disk thread stays until the end. */
 		cmocka_unit_test(stopped_while_disk_hangs),
 	};
 	struct responder_conf conf = { .v6 = RESPONDER_REFUSE };
