@@ -10,12 +10,19 @@
 #define OCU_ACCEPT_LOAD_MS 1000 /* how long a certificate waits for the state directory before it is
 				 * scheduled without: the disk may hang */
 
-/* The response <der> (takes its bytes), which was verified and is what <held> says, is what is held
- * for <c> from now on: hands it to the host, and then to the disk. Without memory nothing is
- * changed, and OCU_NOMEM returned.
+struct ocu_accepted;
+
+/* Makes what a response for <c> goes on its way with; NULL without memory. */
+struct ocu_accepted *ocu_accept_new(struct ocu_engine *e, struct ocu_cert *c);
+
+/* Frees <a> (may be NULL), which was not used. */
+void ocu_accept_free(struct ocu_accepted *a);
+
+/* Hands the response <der> (takes its bytes), which was verified and is what <held> says, to the
+ * host, and then to the disk. The plan knows it as held already. Takes <a>.
  */
-OCU_MUST enum ocu_status ocu_accept(struct ocu_engine *e, struct ocu_cert *c, struct ocu_buf *der,
-				    const struct ocu_held *held, const struct ocu_clock *now);
+void ocu_accept(struct ocu_accepted *a, struct ocu_buf *der, const struct ocu_held *held,
+		const struct ocu_clock *now);
 
 /* Gives <p> back, see ocu_engine_published(). Any thread. */
 void ocu_accept_published(struct ocu_publication *p, enum ocu_status st);

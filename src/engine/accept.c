@@ -13,7 +13,7 @@
 /* A response on its way. Whoever has it alone touches it: the loop thread, the host between publish
  * and published, the disk thread.
  */
-struct accepted {
+struct ocu_accepted {
 	struct ocu_parcel parcel;
 	struct ocu_publication pub;
 	struct ocu_msg msg; /* back to the loop thread */
@@ -32,9 +32,9 @@ struct accepted {
 	enum ocu_status st;    /* what the host said */
 };
 
-static struct accepted *accepted_new(struct ocu_engine *e, struct ocu_cert *c)
+struct ocu_accepted *ocu_accept_new(struct ocu_engine *e, struct ocu_cert *c)
 {
-	struct accepted *a = calloc(1, sizeof(*a));
+	struct ocu_accepted *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
@@ -47,8 +47,10 @@ static struct accepted *accepted_new(struct ocu_engine *e, struct ocu_cert *c)
 	return a;
 }
 
-static void accepted_free(struct accepted *a)
+void ocu_accept_free(struct ocu_accepted *a)
 {
+	if (!a)
+		return;
 	ocu_buf_fini(&a->der);
 	ocu_cert_put(a->cert);
 	X509_free(a->issuer);
@@ -58,7 +60,7 @@ static void accepted_free(struct accepted *a)
 /* ---- to the host ---- */
 
 /* The plan knows it as held already: so it is, unless the host says otherwise. */
-static void publish(struct accepted *a, const struct ocu_clock *now)
+static void publish(struct ocu_accepted *a, const struct ocu_clock *now)
 {
 	struct ocu_cert *c = a->cert;
 
@@ -73,29 +75,24 @@ static void publish(struct accepted *a, const struct ocu_clock *now)
 	ocu_state_send(a->engine, &a->parcel, OCU_PARCEL_PUBLICATION);
 }
 
-enum ocu_status ocu_accept(struct ocu_engine *e, struct ocu_cert *c, struct ocu_buf *der,
-			   const struct ocu_held *held, const struct ocu_clock *now)
+void ocu_accept(struct ocu_accepted *a, struct ocu_buf *der, const struct ocu_held *held,
+		const struct ocu_clock *now)
 {
-	struct accepted *a = accepted_new(e, c);
-
-	if (!a)
-		return OCU_NOMEM;
 	ocu_buf_fini(&a->der);
 	a->der = *der;
 	ocu_buf_init(der, OCU_OCSP_MAX_BYTES);
 	a->held = *held;
 	publish(a, now);
-	return OCU_OK;
 }
 
 void ocu_accept_deliver(struct ocu_engine *e, struct ocu_parcel *parcel)
 {
-	e->ops->publish(e->host, &OCU_OWNER(parcel, struct accepted, parcel)->pub);
+	e->ops->publish(e->host, &OCU_OWNER(parcel, struct ocu_accepted, parcel)->pub);
 }
 
 /* ---- to the disk, and from it ---- */
 
-static void log_disk(const struct accepted *a, const char *what)
+static void log_disk(const struct ocu_accepted *a, const char *what)
 {
 	char text[OCU_SAY_LINE_BYTES];
 
@@ -106,20 +103,20 @@ static void log_disk(const struct accepted *a, const char *what)
 /* On the disk thread: back to the loop thread. */
 static void disk_done(struct ocu_disk_job *d)
 {
-	struct accepted *a = OCU_OWNER(d, struct accepted, disk.job);
+	struct ocu_accepted *a = OCU_OWNER(d, struct ocu_accepted, disk.job);
 
 	ocu_loop_post(a->engine->loop, &a->msg);
 }
 
 static void written(struct ocu_msg *m)
 {
-	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
 
 	/* a newer one may be there already: another process shares the directory */
 	if (a->disk.job.err.code != OCU_OK && a->disk.job.err.code != OCU_CANCELLED &&
 	    a->disk.job.err.code != OCU_AGAIN)
 		log_disk(a, "the response could not be saved");
-	accepted_free(a);
+	ocu_accept_free(a);
 }
 
 static struct ocu_slice key_of(const struct ocu_cert *c)
@@ -127,7 +124,7 @@ static struct ocu_slice key_of(const struct ocu_cert *c)
 	return (struct ocu_slice){ .p = c->key, .n = c->key_len };
 }
 
-static void save(struct accepted *a)
+static void save(struct ocu_accepted *a)
 {
 	struct ocu_cert *c = a->cert;
 	struct ocu_disk_save *s = &a->disk.save;
@@ -145,7 +142,7 @@ static void save(struct accepted *a)
 /* The host has answered. */
 static void published(struct ocu_msg *m)
 {
-	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
 	struct ocu_engine *e = a->engine;
 	char text[OCU_SAY_LINE_BYTES];
 
@@ -156,7 +153,7 @@ static void published(struct ocu_msg *m)
 		memset(a->cert->item.held.sum, 0, sizeof(a->cert->item.held.sum));
 	}
 	if (a->st != OCU_OK || a->saved || !e->disk) {
-		accepted_free(a);
+		ocu_accept_free(a);
 		return;
 	}
 	save(a);
@@ -164,7 +161,7 @@ static void published(struct ocu_msg *m)
 
 void ocu_accept_published(struct ocu_publication *p, enum ocu_status st)
 {
-	struct accepted *a = OCU_OWNER(p, struct accepted, pub);
+	struct ocu_accepted *a = OCU_OWNER(p, struct ocu_accepted, pub);
 
 	a->st = st;
 	a->msg.run = published;
@@ -172,7 +169,7 @@ void ocu_accept_published(struct ocu_publication *p, enum ocu_status st)
 }
 
 /* Staples what was found if it is better than what is held. Takes <a>. */
-static void take_loaded(struct accepted *a, const struct ocu_clock *now)
+static void take_loaded(struct ocu_accepted *a, const struct ocu_clock *now)
 {
 	const struct ocu_err *err = &a->disk.job.err;
 	struct ocu_cert *c = a->cert;
@@ -183,7 +180,7 @@ static void take_loaded(struct accepted *a, const struct ocu_clock *now)
 		log_disk(a, "the saved response is ignored and will be fetched anew");
 	if (err->code != OCU_OK || !c->in_table ||
 	    ocu_held_compare(&c->item.held, &a->held, now->wall_s) != OCU_AGE_NEW) {
-		accepted_free(a);
+		ocu_accept_free(a);
 		return;
 	}
 	a->saved = true;
@@ -235,7 +232,7 @@ static void patience_cb(struct ev_loop *loop, ev_timer *t, int revents)
 	patience_set(e, loop, now.mono_ms);
 }
 
-static void wait_begin(struct ocu_engine *e, struct accepted *a)
+static void wait_begin(struct ocu_engine *e, struct ocu_accepted *a)
 {
 	bool first = TAILQ_EMPTY(&e->waiting);
 	int64_t now_ms = ocu_now_ms();
@@ -262,7 +259,7 @@ void ocu_accept_stop(struct ocu_engine *e)
 
 static void loaded(struct ocu_msg *m)
 {
-	struct accepted *a = OCU_OWNER(m, struct accepted, msg);
+	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
 	struct ocu_engine *e = a->engine;
 	struct ocu_clock now = ocu_state_now(e);
 
@@ -274,12 +271,12 @@ static void loaded(struct ocu_msg *m)
 
 void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
 {
-	struct accepted *a;
+	struct ocu_accepted *a;
 
 	if (c->loaded || !ocu_state_disk(e))
 		return;
 	c->loaded = true;
-	a = accepted_new(e, c);
+	a = ocu_accept_new(e, c);
 	if (!a)
 		return;
 	wait_begin(e, a);
@@ -293,7 +290,7 @@ void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
 }
 
 /* As the disk thread does it. */
-static void read_saved(struct accepted *a, int64_t now_s)
+static void read_saved(struct ocu_accepted *a, int64_t now_s)
 {
 	struct ocu_disk_load *l = &a->disk.load;
 	struct ocu_cert *c = a->cert;
@@ -310,12 +307,12 @@ static void read_saved(struct accepted *a, int64_t now_s)
 void ocu_accept_load_now(struct ocu_engine *e, struct ocu_cert *c)
 {
 	struct ocu_clock now = ocu_state_now(e);
-	struct accepted *a;
+	struct ocu_accepted *a;
 
 	if (c->loaded || !e->conf.store)
 		return;
 	c->loaded = true;
-	a = accepted_new(e, c);
+	a = ocu_accept_new(e, c);
 	if (!a)
 		return;
 	read_saved(a, now.wall_s);

@@ -89,19 +89,17 @@ static void settle(struct ocu_engine *e, struct ocu_cert *c, enum ocu_status st,
 	ocu_look_ending(e, now);
 }
 
-/* What the turn <j> brought is taken in: the plan knows how it ended. */
-static void turn_over(struct ocu_engine *e, struct ocu_job *j, const struct ocu_ended *end,
+/* What the turn <j> brought is taken in, and goes on its way with <a> if it is new: the plan knows
+ * how it ended.
+ */
+static void turn_over(struct ocu_engine *e, struct ocu_job *j, struct ocu_accepted *a,
 		      bool revoked, const struct ocu_clock *now)
 {
-	struct ocu_cert *c = j->cert;
-	enum ocu_status st = j->fetch.err.code;
-
-	if (end->end == OCU_END_NEW) {
-		st = ocu_accept(e, c, &j->fetch.der, &end->held, now);
-		if (st == OCU_OK)
-			ocu_cert_validators(c, &j->fetch.validators, j->uri);
+	if (a) {
+		ocu_cert_validators(j->cert, &j->fetch.validators, j->uri);
+		ocu_accept(a, &j->fetch.der, &j->fetch.fresh, now);
 	}
-	settle(e, c, st, end->end == OCU_END_NEW && st == OCU_OK && revoked, now);
+	settle(e, j->cert, j->fetch.err.code, revoked, now);
 }
 
 /* What fails for want of something on this side fails for all: it is said once a minute. */
@@ -117,6 +115,23 @@ static void say_local(struct ocu_engine *e, const struct ocu_cert *c, const char
 	ocu_state_log(e, OCU_LEVEL_ERROR, c, text);
 }
 
+/* Makes what a new response goes on its way with, before the plan takes it for held: without memory
+ * for that the turn has failed on this side.
+ */
+static struct ocu_accepted *accept_new(struct ocu_engine *e, struct ocu_job *j,
+				       struct ocu_ended *end)
+{
+	struct ocu_accepted *a = NULL;
+
+	if (end->end == OCU_END_NEW)
+		a = ocu_accept_new(e, j->cert);
+	if (end->end != OCU_END_NEW || a)
+		return a;
+	(void)ocu_fail(&j->fetch.err, OCU_NOMEM, "%s", ocu_text(OCU_NOMEM));
+	end->end = OCU_END_LOCAL;
+	return NULL;
+}
+
 static void turn_done(struct ocu_fetch *f)
 {
 	struct ocu_job *j = OCU_OWNER(f, struct ocu_job, fetch);
@@ -125,22 +140,27 @@ static void turn_done(struct ocu_fetch *f)
 	struct ocu_clock now = ocu_state_now(e);
 	struct ocu_ended end = ocu_job_end(j, e->responders, &now);
 	bool over, revoked = end.end == OCU_END_NEW && end.held.revoked && !c->item.held.revoked;
+	struct ocu_accepted *a;
 
 	c->job = NULL;
-	if (end.end == OCU_END_LOCAL)
-		say_local(e, c, f->err.msg, &now);
 	if (!c->in_table)
 		end.end = OCU_END_CANCELLED;
+	a = accept_new(e, j, &end);
+	if (end.end == OCU_END_LOCAL)
+		say_local(e, c, f->err.msg, &now);
 	if (end.end == OCU_END_MOVED)
 		over = ocu_plan_moved(e->plan, &c->item, &c->places[c->n_uris], &now);
 	else
 		over = ocu_plan_done(e->plan, &c->item, &end, &now);
 	if (over && end.end == OCU_END_MOVED)
 		ocu_job_stranded(j);
-	if (over)
-		turn_over(e, j, &end, revoked, &now);
-	else if (end.end == OCU_END_CANCELLED)
-		ocu_job_forget(c);
+	if (over) {
+		turn_over(e, j, a, revoked, &now);
+	} else {
+		ocu_accept_free(a);
+		if (end.end == OCU_END_CANCELLED)
+			ocu_job_forget(c);
+	}
 	if (!c->in_table)
 		cert_drop(e, c);
 	ocu_job_free(j);
