@@ -26,8 +26,7 @@ struct ocu_engine {
 	atomic_bool running; /* written on the thread that starts and stops */
 
 	struct ocu_disk *disk;       /* NULL: no state directory */
-	struct ocu_fetcher *fetcher; /* while the thread runs; NULL: see no_fetcher */
-	struct ocu_err no_fetcher;
+	struct ocu_fetcher *fetcher; /* while the thread runs; NULL: it could not be made yet */
 	struct ocu_plan *plan;
 	struct ocu_responders *responders;
 	struct ocu_certs *certs;

@@ -7,7 +7,7 @@
 
 #include "ocu/state.h"
 
-/* Begins to look for turns before the loop waits, and ends it: turns in flight go on. */
+/* Begins to look for turns before the loop waits, and ends it: turns in flight are given up. */
 void ocu_turn_start(struct ocu_engine *e);
 void ocu_turn_stop(struct ocu_engine *e);
 

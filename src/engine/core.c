@@ -164,7 +164,6 @@ static void thread_begin(void *arg)
 {
 	struct ocu_engine *e = arg;
 
-	(void)!ocu_fetcher_new(&e->fetcher, ocu_loop_ev(e->loop), &e->conf.fetch, &e->no_fetcher);
 	ocu_turn_start(e);
 	ocu_accept_start(e);
 	ocu_look_start(e);
@@ -178,8 +177,6 @@ static void thread_end(void *arg)
 	ocu_turn_stop(e);
 	ocu_accept_stop(e);
 	ocu_look_stop(e);
-	ocu_fetcher_free(e->fetcher); /* ends every turn, cancelled */
-	e->fetcher = NULL;
 }
 
 enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_ops *ops, void *host,

@@ -111,7 +111,8 @@ static void say_local(struct ocu_engine *e, const struct ocu_cert *c, const char
 	if (now->mono_ms < e->local_ms)
 		return;
 	e->local_ms = now->mono_ms + LOCAL_EVERY_MS;
-	snprintf(text, sizeof(text), "no response can be asked for at the moment: %s", why);
+	snprintf(text, sizeof(text), "%sno response can be asked for at the moment: %s",
+		 c ? "" : "<OCSP-UPDATE> ", why);
 	ocu_state_log(e, OCU_LEVEL_ERROR, c, text);
 }
 
@@ -255,6 +256,21 @@ static void notice_step(struct ocu_engine *e, const struct ocu_clock *now)
 	}
 }
 
+/* Whether there is what fetches share. If it cannot be made, that is tried again whenever the loop
+ * wakes, which it does every few seconds.
+ */
+static bool has_fetcher(struct ocu_engine *e, const struct ocu_clock *now)
+{
+	struct ocu_err err;
+
+	if (e->fetcher)
+		return true;
+	if (ocu_fetcher_new(&e->fetcher, ocu_loop_ev(e->loop), &e->conf.fetch, &err) == OCU_OK)
+		return true;
+	say_local(e, NULL, err.msg, now);
+	return false;
+}
+
 /* Before the loop waits: begins what is due. */
 static void turns_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 {
@@ -265,7 +281,7 @@ static void turns_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 	int n;
 
 	(void)revents;
-	if (atomic_load(&e->paused) || !e->fetcher)
+	if (atomic_load(&e->paused) || !has_fetcher(e, &now))
 		return;
 	for (n = 0; n < TURNS_AT_ONCE && ocu_plan_next(e->plan, &now, &turn, &wake_ms); n++) {
 		turn_begin(e, &turn, &now);
@@ -295,4 +311,6 @@ void ocu_turn_stop(struct ocu_engine *e)
 {
 	ev_prepare_stop(ocu_loop_ev(e->loop), &e->turns);
 	ocu_loop_timer_stop(ocu_loop_ev(e->loop), &e->wake);
+	ocu_fetcher_free(e->fetcher); /* ends every turn, cancelled */
+	e->fetcher = NULL;
 }
