@@ -110,7 +110,9 @@ static void say_failure(char out[static OCU_ERR_BYTES], const struct ocu_result 
 	char part[OCU_ERR_BYTES];
 	size_t len;
 
-	if (last->attempt.stage == OCU_CONNECT || last->attempt.stage == OCU_DNS)
+	/* the last turn may have left nothing behind */
+	if (r->last < r->n_tried &&
+	    (last->attempt.stage == OCU_CONNECT || last->attempt.stage == OCU_DNS))
 		t = &r->tried[r->last];
 	say_authority(out, last->url);
 	len = strlen(out);
