@@ -128,7 +128,7 @@ build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
 UNIT = $(sort $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
 LIB = $(sort $(wildcard tests/lib/*.c))
 TEST_LIBS = $(OCU_LIBS) -lssl -lcrypto
-UNIT_THREADED = $(filter test_disk test_engine test_loop test_store,$(UNIT))
+UNIT_THREADED = $(filter test_cert test_disk test_engine test_loop test_store,$(UNIT))
 UNIT_PROGRAMS = $(UNIT:%=build/tests/%) $(UNIT:%=build/tests-asan/%) \
 	$(UNIT_THREADED:%=build/tests-tsan/%)
 LAB = $(patsubst tests/%.c,build/tests/%,$(wildcard tests/lab.c))
