@@ -102,8 +102,8 @@ OCU_MUST enum ocu_status ocu_engine_configure(struct ocu_engine *e,
 					      const struct ocu_engine_conf *conf,
 					      struct ocu_err *err);
 
-/* Starts the threads. Errors: OCU_IO (they run already: then they go on), OCU_NOMEM with the reason.
- * Not on a thread of the engine, like the next two.
+/* Starts the threads. Errors with the reason: OCU_IO (also if they run already, and then they go
+ * on), OCU_NOMEM. Not on a thread of the engine, like the next two.
  */
 OCU_MUST enum ocu_status ocu_engine_start(struct ocu_engine *e, struct ocu_err *err);
 

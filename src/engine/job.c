@@ -161,8 +161,8 @@ static void note(struct ocu_result *r, const struct ocu_url *url, const struct o
 	t = &r->tried[r->n_tried++];
 	t->attempt = *a;
 	ocu_url_authority(url, authority);
-	snprintf(t->url, sizeof(t->url), "%s://%.80s%.60s", url->https ? "https" : "http", authority,
-		 url->target);
+	snprintf(t->url, sizeof(t->url), "%s://%.80s%.60s", url->https ? "https" : "http",
+		 authority, url->target);
 }
 
 /* Takes over what the turn has seen. Without memory the try goes on without it. */

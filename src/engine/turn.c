@@ -194,8 +194,8 @@ static void turn_failed(struct ocu_engine *e, struct ocu_cert *c, const struct o
 	(void)ocu_plan_done(e->plan, &c->item, &end, now);
 }
 
-/* Whether the turn that begins is the first one of a try of <c>. The plan may have given up the one
- * before without a turn, when the responder that it waited for was lost or another response was set.
+/* Whether the turn that begins is the first one of a try of <c>. The plan may have given up the try
+ * before without a turn: the responder that it waited for was lost, or another response was set.
  */
 static bool is_first(const struct ocu_cert *c)
 {

@@ -306,6 +306,19 @@ void host_deaf(struct host *h)
 	atomic_store(&h->stop, true);
 	sem_post(&h->woken);
 	pthread_join(h->thread, NULL);
+	while (sem_trywait(&h->woken) == 0)
+		;
+}
+
+void host_await_woken(struct host *h)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE_S;
+	while (sem_timedwait(&h->woken, &end) != 0)
+		if (errno != EINTR)
+			die("nothing to deliver");
 }
 
 void host_stop(struct host *h)

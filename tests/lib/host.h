@@ -45,8 +45,9 @@ void host_start(struct host *h);
 /* Ends both. What was not taken stays where it is. */
 void host_stop(struct host *h);
 
-/* Ends only the thread; the engine goes on. */
+/* Ends only the thread; the engine goes on. host_await_woken() waits until it has something. */
 void host_deaf(struct host *h);
+void host_await_woken(struct host *h);
 
 /* From now on publications are kept and not given back, until host_give_back(). */
 void host_keep(struct host *h);
@@ -55,8 +56,8 @@ void host_give_back(struct host *h);
 /* From now on publications are refused with <st>; OCU_OK: no more. */
 void host_refuse(struct host *h, enum ocu_status st);
 
-/* Loads <c>, unloads it, or sets the response <der> for it as an administrator does, or, with <file>,
- * as one that was beside the certificate.
+/* Loads <c>, unloads it, or sets the response <der> for it as an administrator does, or, with
+ * <file>, as one that was beside the certificate.
  */
 void host_load(struct host *h, const struct host_cert *c, bool automatic);
 void host_unload(struct host *h, const struct host_cert *c);

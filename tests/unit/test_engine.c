@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_engine.c - the engine as a host sees it: certificates come and go, responses are fetched from
- * a scripted responder, published, logged, saved and found again; and every end of it while work is
- * under way. A disk that hangs is this file's openat().
+/* test_engine.c - the engine as a host sees it: certificates come and go, responses are fetched
+ * from a scripted responder, published, logged, saved and found again; and every end of it while
+ * work is under way. A disk that hangs is this file's openat().
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -595,7 +595,9 @@ static void second_uri(void **state)
 	static const struct {
 		const char *segment;
 		unsigned requests;         /* GET, and POST where a GET may be what is wrong */
-	} first[] = { { "status-500", 2 }, { "close", 2 }, { "unknown", 1 }, { "redirect-port", 1 } };
+	} first[] = {
+		{ "status-500", 2 }, { "close", 2 }, { "unknown", 1 }, { "redirect-port", 1 },
+	};
 	char a[128], b[128];
 	struct host_cert c;
 	struct host *h;
@@ -826,10 +828,10 @@ static void freed_in_the_middle(void **state)
 	n = response_make(&held, &der, -60, PKI_DAY_S, false);
 	host_load(h, &flies, true);
 	await_asked(&flies, 1);
+	barrier(h);
 	host_deaf(h);
 	host_load(h, &published, true);
-	await_asked(&published, 1);
-	/* Its answer has been read when the connection is at rest again. */
+	host_await_woken(h);
 	host_load(h, &held, true);
 	host_set(h, &held, der, n, false);
 	for (i = 0; i < COUNT(asks); i++)
@@ -841,6 +843,7 @@ static void freed_in_the_middle(void **state)
 	host_load(h, &held, true);
 	host_unload(h, &published);
 	host_free(h);
+	/* The engine handed all of it over at its end. */
 	for (i = 0; i < COUNT(asks); i++) {
 		assert_true(asks[i].answered);
 		assert_true(asks[i].inquiry.end);

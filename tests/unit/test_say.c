@@ -94,7 +94,8 @@ static const struct {
 	const char *reason;
 } reasons[] = {
 	{ { .status = OCU_OK }, "good until 2026-11-30T12:00:00Z, from 192.0.2.1:80" },
-	{ { .status = OCU_OK, .revoked = true }, "revoked until 2026-11-30T12:00:00Z, from 192.0.2.1:80" },
+	{ { .status = OCU_OK, .revoked = true },
+	  "revoked until 2026-11-30T12:00:00Z, from 192.0.2.1:80" },
 	{ { .status = OCU_OK, .unchanged = true },
 	  "unchanged, good until 2026-11-30T12:00:00Z, from 192.0.2.1:80" },
 	{ { .status = OCU_OK, .unchanged = true, .not_modified = true },
@@ -104,7 +105,8 @@ static const struct {
 	  "good until 2026-11-30T12:00:00Z, from 192.0.2.1:80" },
 	{ { .status = OCU_DNS, .seen = { { URL, NULL, "no such name", OCU_DNS } } },
 	  "r.test: no such name" },
-	{ { .status = OCU_CONNECT, .seen = { { URL, "192.0.2.1", "Connection refused", OCU_CONNECT } } },
+	{ { .status = OCU_CONNECT,
+	    .seen = { { URL, "192.0.2.1", "Connection refused", OCU_CONNECT } } },
 	  "r.test: 192.0.2.1:80: Connection refused" },
 	/* Each address that was not connected, of the last turn alone. */
 	{ { .status = OCU_CONNECT, .last = 1,
@@ -118,7 +120,8 @@ static const struct {
 	  "other.test:8443: 192.0.2.9:80: TLS handshake: expired" },
 	{ { .status = OCU_HTTP, .seen = { { URL, "192.0.2.1", "status 503", OCU_HTTP } } },
 	  "r.test: 192.0.2.1:80: status 503" },
-	{ { .status = OCU_TYPE, .seen = { { URL, "192.0.2.1", "content type text/html", OCU_TYPE } } },
+	{ { .status = OCU_TYPE,
+	    .seen = { { URL, "192.0.2.1", "content type text/html", OCU_TYPE } } },
 	  "r.test: 192.0.2.1:80: content type text/html" },
 	{ { .status = OCU_OCSP, .seen = { { URL, "192.0.2.1", "wrong signature", OCU_OCSP } } },
 	  "r.test: 192.0.2.1:80: wrong signature" },
@@ -126,7 +129,8 @@ static const struct {
 	{ { .status = OCU_HTTP, .seen = { { LITERAL, "192.0.2.1", "status 500", OCU_HTTP } } },
 	  "192.0.2.1:80: status 500" },
 	/* The last turn left nothing behind. */
-	{ { .status = OCU_CONNECT, .last = 1, .seen = { { URL, "192.0.2.1", "refused", OCU_CONNECT } } },
+	{ { .status = OCU_CONNECT, .last = 1,
+	    .seen = { { URL, "192.0.2.1", "refused", OCU_CONNECT } } },
 	  "r.test: 192.0.2.1:80: refused" },
 	{ { .status = OCU_NOMEM }, "out of memory" },
 	{ { .status = OCU_TIMEOUT }, "timed out" },
@@ -185,8 +189,9 @@ static void cut(void **state)
 
 static void attempt(void **state)
 {
-	struct ended e = { .status = OCU_HTTP, .seen = { { URL, "192.0.2.1", "status 500", OCU_HTTP },
-					       { OTHER, NULL, "no such name", OCU_DNS } } };
+	struct ended e = { .status = OCU_HTTP,
+			   .seen = { { URL, "192.0.2.1", "status 500", OCU_HTTP },
+				     { OTHER, NULL, "no such name", OCU_DNS } } };
 	char text[OCU_ERR_BYTES];
 	struct ocu_cert c;
 
@@ -250,8 +255,9 @@ static void line(void **state)
 		bool revoked;
 		const char *text;
 	} rows[] = {
-		{ { .status = OCU_OK }, false, "<OCSP-UPDATE> /etc/a.pem 1 \"Update successful\" 3 7 \"good "
-				     "until 2026-11-30T12:00:00Z, from 192.0.2.1:80\"" },
+		{ { .status = OCU_OK }, false,
+		  "<OCSP-UPDATE> /etc/a.pem 1 \"Update successful\" 3 7 \"good "
+		  "until 2026-11-30T12:00:00Z, from 192.0.2.1:80\"" },
 		{ { .status = OCU_OK, .revoked = true }, true,
 		  "<OCSP-UPDATE> /etc/a.pem 1 \"Update successful\" 3 7 \"certificate is REVOKED: "
 		  "revoked until 2026-11-30T12:00:00Z, from 192.0.2.1:80\"" },
