@@ -4,6 +4,7 @@
  */
 #include "faults.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +35,13 @@ static const struct fault table[] = {
 	{ .name = "hang-header", .cut = CUT_HEADER, .end = FAULT_HANG,
 	  .why = "answer not completed" },
 	{ .name = "hang-body", .cut = CUT_BODY, .end = FAULT_HANG, .why = "answer not completed" },
-	{ .name = "reset", .cut = CUT_NOTHING, .end = FAULT_RESET,
+	{ .name = "reset", .requests = 2, .cut = CUT_NOTHING, .end = FAULT_RESET,
 	  .why = "reading: Connection reset by peer" },
 	{ .name = "reset-header", .cut = CUT_HEADER, .end = FAULT_RESET,
 	  .why = "reading: Connection reset by peer" },
 	{ .name = "reset-body", .cut = CUT_BODY, .end = FAULT_RESET,
 	  .why = "reading: Connection reset by peer" },
-	{ .name = "close", .cut = CUT_NOTHING, .end = FAULT_CLOSE,
+	{ .name = "close", .requests = 2, .cut = CUT_NOTHING, .end = FAULT_CLOSE,
 	  .why = "closed before any answer" },
 	{ .name = "close-header", .cut = CUT_HEADER, .end = FAULT_CLOSE,
 	  .why = "closed within the header" },
@@ -55,14 +56,14 @@ static const struct fault table[] = {
 	{ .name = "drip-slow", .num = 2000, .step = 1, .step_ms = -1,
 	  .why = "answer not completed" },
 	{ .name = "pieces", .want = GOOD, .num = 5, .step = 40, .step_ms = -1 },
-	{ .name = "refuse", .server = FAULT_REFUSE, .why = "Connection refused" },
-	{ .name = "blackhole", .server = FAULT_BLACKHOLE, .why = "no answer" },
+	{ .name = "refuse", .again = true, .server = FAULT_REFUSE, .why = "Connection refused" },
+	{ .name = "blackhole", .again = true, .server = FAULT_BLACKHOLE, .why = "no answer" },
 	{ .name = "silent", .server = FAULT_SILENT, .why = "connected, but no answer" },
 
 	/* TCP: answers to the connection, whatever will be asked */
 	{ .name = "early", .want = GOOD, .server = FAULT_EARLY },
-	{ .name = "early-status", .num = 500, .http = http_status, .server = FAULT_EARLY,
-	  .why = "status 500" },
+	{ .name = "early-status", .requests = 2, .num = 500, .http = http_status,
+	  .server = FAULT_EARLY, .why = "status 500" },
 	{ .name = "early-banner", .http = http_other_protocol, .server = FAULT_EARLY,
 	  .why = "not an HTTP/1 status line" },
 	{ .name = "early-hang", .cut = CUT_BODY, .end = FAULT_HANG, .server = FAULT_EARLY,
@@ -89,26 +90,34 @@ static const struct fault table[] = {
 	{ .name = "plain-tls", .server = FAULT_PLAIN_TLS },
 
 	/* HTTP: status */
-	{ .name = "status", .num = 500, .http = http_status, .why = "status 500" },
+	{ .name = "status", .requests = 2, .num = 500, .http = http_status, .why = "status 500" },
 	{ .name = "status-302", .num = 302, .http = http_status,
 	  .why = "redirect without a Location" },
 	{ .name = "status-400", .requests = 2, .num = 400, .http = http_status,
 	  .why = "status 400" },
-	{ .name = "status-403", .num = 403, .http = http_status, .why = "status 403" },
+	{ .name = "status-403", .requests = 2, .num = 403, .http = http_status,
+	  .why = "status 403" },
 	{ .name = "status-404", .requests = 2, .num = 404, .http = http_status,
 	  .why = "status 404" },
-	{ .name = "status-429", .num = 429, .http = http_status, .why = "status 429" },
+	{ .name = "status-429", .requests = 2, .then_requests = 1, .again = true, .num = 429,
+	  .http = http_status, .end = FAULT_CLOSE, .why = "status 429" },
 	{ .name = "status-501", .requests = 2, .num = 501, .http = http_status,
 	  .why = "status 501" },
 	{ .name = "status-600", .num = 600, .http = http_status, .why = "does not exist" },
 	{ .name = "status-999", .num = 999, .http = http_status, .why = "does not exist" },
-	{ .name = "get400", .requests = 2, .want = GOOD, .num = 400, .http = http_get },
-	{ .name = "get403", .num = 403, .http = http_get, .why = "status 403" },
-	{ .name = "get404", .requests = 2, .want = GOOD, .num = 404, .http = http_get },
-	{ .name = "get501", .requests = 2, .want = GOOD, .num = 501, .http = http_get },
-	{ .name = "get", .requests = 2, .want = GOOD, .num = 405, .http = http_get },
+	{ .name = "get400", .requests = 2, .then_requests = 1, .want = GOOD, .num = 400,
+	  .http = http_get },
+	{ .name = "get403", .requests = 2, .then_requests = 1, .want = GOOD, .num = 403,
+	  .http = http_get },
+	{ .name = "get404", .requests = 2, .then_requests = 1, .want = GOOD, .num = 404,
+	  .http = http_get },
+	{ .name = "get501", .requests = 2, .then_requests = 1, .want = GOOD, .num = 501,
+	  .http = http_get },
+	{ .name = "get", .requests = 2, .then_requests = 1, .want = GOOD, .num = 405,
+	  .http = http_get },
 	{ .name = "post", .want = GOOD, .num = 405, .http = http_post },
-	{ .name = "first", .num = 503, .http = http_first, .why = "status 503", .then = GOOD },
+	{ .name = "first", .requests = 2, .then_requests = 1, .want = GOOD, .num = 503,
+	  .http = http_first },
 	{ .name = "continue", .want = GOOD, .num = 1, .http = http_continue },
 	{ .name = "continue-flood", .http = http_continue_flood, .why = "header is longer" },
 	{ .name = "switch", .http = http_switch, .why = "status 101" },
@@ -142,7 +151,8 @@ static const struct fault table[] = {
 	  .why = "URL is neither http:// nor https://" },
 	{ .name = "redirect-file", .http = http_redirect_file,
 	  .why = "URL is neither http:// nor https://" },
-	{ .name = "redirect-port", .http = http_redirect_port, .why = "Connection refused" },
+	{ .name = "redirect-port", .again = true, .http = http_redirect_port,
+	  .why = "Connection refused" },
 	{ .name = "redirect-user", .http = http_redirect_user,
 	  .why = "URL holds user information" },
 	{ .name = "redirect-control", .http = http_redirect_control,
@@ -151,23 +161,28 @@ static const struct fault table[] = {
 	  .why = "Location is longer than 2048 bytes" },
 
 	/* HTTP: content type and coding */
-	{ .name = "no-type", .type = NO_TYPE, .why = "no content type" },
-	{ .name = "wrong-type", .type = "text/html", .why = "content type text/html" },
-	{ .name = "empty-type", .type = "", .why = "no content type" },
-	{ .name = "longer-type", .type = OCSP_TYPE "x",
+	{ .name = "no-type", .requests = 2, .type = NO_TYPE, .why = "no content type" },
+	{ .name = "wrong-type", .requests = 2, .type = "text/html",
+	  .why = "content type text/html" },
+	{ .name = "empty-type", .requests = 2, .type = "", .why = "no content type" },
+	{ .name = "longer-type", .requests = 2, .type = OCSP_TYPE "x",
 	  .why = "content type application/ocsp-responsex" },
 	{ .name = "type-params", .want = GOOD, .type = OCSP_TYPE "; charset=utf-8; q=\"x;y\"" },
 	{ .name = "type-case", .want = GOOD, .type = "Application/OCSP-Response" },
-	{ .name = "two-types", .http = http_two_types, .why = "content type text/html" },
-	{ .name = "gzip", .more = "Content-Encoding: gzip\r\n", .num = 200, .body = body_random,
-	  .why = "Content-Encoding" },
-	{ .name = "html", .body = body_html, .type = "text/html", .why = "content type text/html" },
-	{ .name = "html-as-ocsp", .body = body_html, .why = "OCSP response" },
+	{ .name = "two-types", .requests = 2, .http = http_two_types,
+	  .why = "content type text/html" },
+	{ .name = "gzip", .requests = 2, .more = "Content-Encoding: gzip\r\n", .num = 200,
+	  .body = body_random, .why = "Content-Encoding" },
+	{ .name = "html", .requests = 2, .body = body_html, .type = "text/html",
+	  .why = "content type text/html" },
+	{ .name = "html-as-ocsp", .requests = 2, .body = body_html, .why = "OCSP response" },
 
 	/* HTTP: lengths */
-	{ .name = "empty", .body = body_empty, .why = "empty body" },
-	{ .name = "empty-chunked", .body = body_empty, .form = FORM_CHUNKED, .why = "empty body" },
-	{ .name = "empty-close", .body = body_empty, .form = FORM_CLOSE, .why = "empty body" },
+	{ .name = "empty", .requests = 2, .body = body_empty, .why = "empty body" },
+	{ .name = "empty-chunked", .requests = 2, .body = body_empty, .form = FORM_CHUNKED,
+	  .why = "empty body" },
+	{ .name = "empty-close", .requests = 2, .body = body_empty, .form = FORM_CLOSE,
+	  .why = "empty body" },
 	{ .name = "until-close", .want = GOOD, .form = FORM_CLOSE },
 	{ .name = "length-twice", .http = http_length_twice,
 	  .why = "more than one Content-Length" },
@@ -180,7 +195,8 @@ static const struct fault table[] = {
 	{ .name = "length-word", .http = http_length_word, .why = "malformed Content-Length" },
 	{ .name = "length-overflow", .http = http_length_overflow, .why = "body is longer" },
 	{ .name = "length-huge", .http = http_length_huge, .why = "body is longer" },
-	{ .name = "length-short", .http = http_length_short, .why = "OCSP response" },
+	{ .name = "length-short", .requests = 2, .http = http_length_short,
+	  .why = "OCSP response" },
 	{ .name = "length-long", .http = http_length_long, .end = FAULT_CLOSE,
 	  .why = "closed within the body" },
 	{ .name = "length-long-hang", .http = http_length_long, .end = FAULT_HANG,
@@ -247,25 +263,29 @@ static const struct fault table[] = {
 	{ .name = "crlf-before", .http = http_crlf_before, .why = "not an HTTP/1 status line" },
 
 	/* OCSP: the envelope */
-	{ .name = "error", .num = OCSP_RESPONSE_STATUS_TRYLATER, .ocsp = ocsp_error,
+	{ .name = "error", .requests = 2, .then_requests = 1, .again = true,
+	  .num = OCSP_RESPONSE_STATUS_TRYLATER, .ocsp = ocsp_error, .end = FAULT_CLOSE,
 	  .why = "tryLater" },
-	{ .name = "error-body", .ocsp_status = OCSP_RESPONSE_STATUS_TRYLATER,
-	  .body_beside_error = true,
-	  .why = "tryLater" },
-	{ .name = "random", .num = 300, .body = body_random, .why = "OCSP response" },
-	{ .name = "zeros", .num = 300, .body = body_zeros, .why = "OCSP response" },
-	{ .name = "truncate", .num = 100, .body = body_truncate, .why = "OCSP response" },
-	{ .name = "cut", .num = 150, .body = body_truncate, .why = "OCSP response" },
-	{ .name = "flip", .num = 800, .body = body_flip },
-	{ .name = "trailing", .num = 1, .ocsp = ocsp_trailing, .why = "follow" },
+	{ .name = "error-body", .requests = 2, .then_requests = 1, .again = true,
+	  .ocsp_status = OCSP_RESPONSE_STATUS_TRYLATER, .body_beside_error = true,
+	  .end = FAULT_CLOSE, .why = "tryLater" },
+	{ .name = "random", .requests = 2, .num = 300, .body = body_random,
+	  .why = "OCSP response" },
+	{ .name = "zeros", .requests = 2, .num = 300, .body = body_zeros, .why = "OCSP response" },
+	{ .name = "truncate", .requests = 2, .num = 100, .body = body_truncate,
+	  .why = "OCSP response" },
+	{ .name = "cut", .requests = 2, .num = 150, .body = body_truncate, .why = "OCSP response" },
+	{ .name = "flip", .or_post = true, .num = 800, .body = body_flip },
+	{ .name = "trailing", .or_post = true, .num = 1, .ocsp = ocsp_trailing,
+	  .why = "follow" },
 	{ .name = "size", .want = GOOD, .num = 60000, .ocsp = ocsp_size },
 	{ .name = "size-tls", .want = GOOD, .num = TLS_MAX_BYTES, .ocsp = ocsp_size },
-	{ .name = "size-tls-over", .num = TLS_MAX_BYTES + 1, .ocsp = ocsp_size,
+	{ .name = "size-tls-over", .or_post = true, .num = TLS_MAX_BYTES + 1,
+	  .ocsp = ocsp_size, .why = "too long for a TLS handshake" },
+	{ .name = "size-200k", .or_post = true, .num = 200000, .ocsp = ocsp_size,
 	  .why = "too long for a TLS handshake" },
-	{ .name = "size-200k", .num = 200000, .ocsp = ocsp_size,
-	  .why = "too long for a TLS handshake" },
-	{ .name = "size-limit", .num = 256 * 1024, .ocsp = ocsp_size,
-	  .why = "too long for a TLS handshake" },
+	{ .name = "size-limit", .or_post = true, .num = 256 * 1024,
+	  .ocsp = ocsp_size, .why = "too long for a TLS handshake" },
 	{ .name = "size-over", .num = 256 * 1024 + 1, .ocsp = ocsp_size, .why = "body is longer" },
 	{ .name = "nonce", .want = GOOD, .nonce = "0123456789abcdef" },
 
@@ -286,15 +306,15 @@ static const struct fault table[] = {
 	{ .name = "expired-and-valid", .want = GOOD, .ocsp = ocsp_expired_and_valid },
 
 	/* OCSP: when */
-	{ .name = "expired", .this_s = -10 * DAY, .next_s = -DAY, .why = "nextUpdate" },
+	{ .name = "expired", .requests = 2, .this_s = -10 * DAY, .next_s = -DAY,
+	  .why = "nextUpdate" },
 	{ .name = "future", .this_s = DAY, .next_s = 2 * DAY, .why = "thisUpdate" },
 	{ .name = "ahead", .want = GOOD, .this_s = 240, .next_s = DAY },
 	{ .name = "reversed", .this_s = -3600, .next_s = -7200, .why = "nextUpdate" },
 	{ .name = "no-next", .no_next = true, .why = "nextUpdate" },
-	{ .name = "soon", .num = 120, .ocsp = ocsp_soon, .why = "nextUpdate" },
+	{ .name = "soon", .requests = 2, .num = 120, .ocsp = ocsp_soon, .why = "nextUpdate" },
 	{ .name = "long-ago", .want = GOOD, .this_s = -400 * DAY, .next_s = DAY },
-	{ .name = "older", .want = GOOD, .ocsp = ocsp_older, .then = GOOD,
-	  .then_why = "older than the held response" },
+	{ .name = "older", .want = GOOD, .ocsp = ocsp_older, .then_why = "unchanged" },
 	{ .name = "until-2038", .want = GOOD, .next_at = YEAR_2038_S },
 	{ .name = "until-2050", .want = GOOD, .next_at = YEAR_2050_S },
 	{ .name = "until-9999", .want = GOOD, .next_at = YEAR_9999_S },
@@ -380,7 +400,12 @@ const char *fault_want(const struct fault *f, bool again)
 
 const char *fault_why(const struct fault *f, bool again)
 {
-	return again && f->then ? f->then_why : f->why;
+	return again && (f->then || f->then_why) ? f->then_why : f->why;
+}
+
+bool fault_again(const struct fault *f)
+{
+	return f->again;
 }
 
 enum fault_server fault_server(const struct fault *f)
@@ -388,10 +413,9 @@ enum fault_server fault_server(const struct fault *f)
 	return f->server;
 }
 
-unsigned fault_requests(const struct fault *f)
+/* Requests of one fetch of <f>, unless the row says how many. */
+static unsigned usual_requests(const struct fault *f)
 {
-	if (f->requests)
-		return f->requests;
 	switch (f->server) {
 	case FAULT_PLAIN:
 	case FAULT_EARLY:
@@ -409,6 +433,17 @@ unsigned fault_requests(const struct fault *f)
 		return 0;
 	}
 	abort();
+}
+
+void fault_requests(const struct fault *f, unsigned times, unsigned *least, unsigned *most)
+{
+	unsigned first = f->requests ? f->requests : usual_requests(f);
+	unsigned then = f->then_requests ? f->then_requests : first;
+
+	*least = first + (times - 1) * then;
+	*most = f->again ? UINT_MAX : *least + (f->or_post ? times : 0);
+	if (f->server == FAULT_EARLY)
+		*least = 0;
 }
 
 static const struct fault *row_named(const char *name, size_t n)

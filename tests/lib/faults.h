@@ -78,15 +78,20 @@ const char *fault_name(const struct fault *f);
  */
 const char *fault_want(const struct fault *f, bool again);
 
-/* What the reason of the failure must hold; NULL: nothing in particular. */
+/* What the reason must hold that is told with it; NULL: nothing in particular. */
 const char *fault_why(const struct fault *f, bool again);
+
+/* Whether a client comes back by itself, after a second and then ever later: the responder was not
+ * reached, or asked for patience.
+ */
+bool fault_again(const struct fault *f);
 
 enum fault_server fault_server(const struct fault *f);
 
-/* How many requests for its certificate one fetch makes, those that a redirect leads to included;
- * for FAULT_EARLY at most.
+/* How many requests for its certificate the first <times> (at least 1) fetches make, those that a
+ * redirect leads to included.
  */
-unsigned fault_requests(const struct fault *f);
+void fault_requests(const struct fault *f, unsigned times, unsigned *least, unsigned *most);
 
 /* Fills <plan> with the answer to <ask> as its segment says, signed with <p>; an unknown segment is
  * answered with 404. The caller ends it with fault_plan_fini().

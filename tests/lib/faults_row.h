@@ -27,9 +27,13 @@ struct fault {
 	const char *name;
 	const char *want;
 	const char *why;           /* what the reason must hold; NULL: anything */
-	const char *then, *then_why; /* the same for the second time; NULL: as the first time */
+	const char *then, *then_why; /* the same for the second time; both NULL: as the first
+				    * time */
 	enum fault_server server;
 	unsigned requests;         /* that one fetch makes; 0: one, or none if nobody reads them */
+	unsigned then_requests;    /* the same for the second time; 0: as the first time */
+	bool or_post;              /* one more, as POST, if it passes for no OCSP answer at all */
+	bool again;                /* it is asked for once more by itself soon, and so on */
 	long num;                  /* stands for the number if the segment has none */
 
 	int64_t this_s, next_s;    /* relative to now; both 0: an hour ago, in a day */

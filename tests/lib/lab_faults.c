@@ -12,9 +12,9 @@
 #define FAULTS_SERIAL 0x10000001 /* of the first row's certificate; the others follow */
 
 /* The part of a log line from its status on, "4 \"...\" 1 0 \"...\"", of the last line about
- * <path>; NULL if there are not exactly <n> of them.
+ * <path>; NULL if there are not <n> of them. <more>: there may be more.
  */
-static const char *log_result(const char *path, size_t n)
+static const char *log_result(const char *path, size_t n, bool more)
 {
 	const char *at, *found = NULL;
 	size_t len = strlen(path), seen = 0;
@@ -28,7 +28,7 @@ static const char *log_result(const char *path, size_t n)
 		seen++;
 		found = at + len + 1;
 	}
-	return seen == n ? found : NULL;
+	return seen == n || (more && seen > n) ? found : NULL;
 }
 
 /* "faults-make NAME RESPONDER": for each row of the table a certificate with a host of its own. */
@@ -66,17 +66,22 @@ bool cmd_faults_make(char **w, size_t n, FILE *out)
 	return true;
 }
 
-/* Whether the certificate of row number <i> was asked for so often as <times> fetches may. */
-static bool fault_asked(size_t i, X509 *cert, unsigned times, uint64_t *asked)
+/* How often row number <i> was asked for <cert>. */
+static unsigned fault_asked(size_t i, X509 *cert)
 {
-	const struct fault *f = fault_row(i);
-	uint64_t want = (uint64_t)fault_requests(f) * times;
 	char *serial = pki_serial(cert), key[128];
 
 	snprintf(key, sizeof(key), "* %s", serial);
 	OPENSSL_free(serial);
-	*asked = responder_count(servers_get(lab.servers, i, cert), key);
-	return fault_server(f) == FAULT_EARLY ? *asked <= want : *asked == want;
+	return (unsigned)responder_count(servers_get(lab.servers, i, cert), key);
+}
+
+/* Whether <result>, from a line of the log, is that of a row with this outcome. */
+static bool result_fits(const char *result, const char *want, const char *why)
+{
+	bool failed = *result >= '2' && *result <= '5';
+
+	return (want ? *result == '1' : failed) && (!why || strstr(result, why));
 }
 
 /* Compares what came of one row with what is wanted; says what is wrong. */
@@ -84,27 +89,29 @@ static bool fault_check(const char *dir, size_t i, const char *where, unsigned t
 {
 	const struct fault *f = fault_row(i);
 	const char *want = fault_want(f, times > 1), *why = fault_why(f, times > 1), *result;
+	const char *staple = want ? want : "none";
 	X509 *issuer = lab.pki->by[PKI_BY_ISSUER].cert;
 	char text[STAPLE_TEXT_BYTES], path[PATH_BYTES];
-	size_t n = strlen(want ? want : "none");
+	unsigned asked = 0, least, most;
+	size_t n = strlen(staple);
 	struct named_cert *c;
-	uint64_t asked = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, fault_name(f));
 	c = lab_cert(path);
 	snprintf(path, sizeof(path), "%s/%s/%s.pem", lab.dir, dir, fault_name(f));
-	result = log_result(path, times);
-	if (c && fault_asked(i, c->id.cert, times, &asked) &&
-	    staple_look(where, fault_name(f), issuer, text) &&
-	    !strncmp(text, want ? want : "none", n) && text[n] == ' ' && result &&
-	    (want && !why ? *result == '1' : *result >= '2' && *result <= '5') &&
-	    (!why || strstr(result, why)))
+	result = log_result(path, times, fault_again(f));
+	fault_requests(f, times, &least, &most);
+	if (c)
+		asked = fault_asked(i, c->id.cert);
+	if (c && asked >= least && asked <= most &&
+	    staple_look(where, fault_name(f), issuer, text) && !strncmp(text, staple, n) &&
+	    text[n] == ' ' && result && result_fits(result, want, why))
 		return true;
 	staple_look(where, fault_name(f), issuer, text);
-	fprintf(out, "%s: %.80s, %s, %llu requests, wanted %s%s%s, %u requests\n", fault_name(f),
-		text, result ? result : "not the right number of lines in the log",
-		(unsigned long long)asked, want ? want : "none", why ? ": " : "", why ? why : "",
-		fault_requests(f) * times);
+	fprintf(out, "%s: %.80s, %s, %u requests, wanted %s%s%s, %u to %u requests\n",
+		fault_name(f), text,
+		result ? result : "not the right number of lines in the log", asked, staple,
+		why ? ": " : "", why ? why : "", least, most);
 	return false;
 }
 
