@@ -249,7 +249,7 @@ static void notice_step(struct ocu_engine *e, const struct ocu_clock *now)
 		return;
 	e->steps = ocu_plan_steps(e->plan);
 	for (c = ocu_certs_first(e->certs); c; c = c->next) {
-		if (ocu_held_usable(&c->item.held, now->wall_s) || c->loading || c->job)
+		if (ocu_held_usable(&c->item.held, now->wall_s) || c->loading)
 			continue;
 		c->loaded = false;
 		ocu_accept_load(e, c);
