@@ -20,8 +20,8 @@
  * OCSP response what follows from it: OCU_TRY_LATER, OCU_BAD_REQUEST and OCU_INTERNAL are what the
  * responder says of itself or of the request; OCU_OTHER_CERT concerns the one certificate that was
  * asked about and says nothing of the responder; OCU_ENDED and OCU_OLDER may come out of a cache
- * and be different when the cache is passed by; OCU_OCSP is all the rest, above all what is
- * malformed or not signed by who may sign.
+ * and be different when the cache is passed by; OCU_MALFORMED is no OCSP response; OCU_OCSP is all
+ * the rest, above all what is not signed by who may sign.
  */
 #define OCU_STATUSES(X)                                                                            \
 	X(OCU_OK, "ok")                                                                            \
@@ -36,6 +36,7 @@
 	X(OCU_TIMEOUT, "timed out")                                                                \
 	X(OCU_HTTP, "HTTP error")                                                                  \
 	X(OCU_TYPE, "not an OCSP response")                                                        \
+	X(OCU_MALFORMED, "malformed OCSP response")                                                \
 	X(OCU_OCSP, "OCSP response refused")                                                       \
 	X(OCU_TRY_LATER, "responder asks to try later")                                            \
 	X(OCU_BAD_REQUEST, "responder calls the request malformed")                                \

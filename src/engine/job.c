@@ -183,8 +183,8 @@ static void tried(struct ocu_job *j)
 	r->last = r->n_tried;
 	for (i = 0; i < f->n_attempts; i++)
 		note(r, f->url, &f->attempts[i]);
-	/* why the whole ended; of connections that failed, and of questions to DNS, each has its own
-	 * reason
+	/* why the whole ended; of connections that failed, and of questions to DNS, each has a
+	 * reason of its own
 	 */
 	if (f->err.code == OCU_OK || f->err.code == OCU_CONNECT || !f->n_attempts ||
 	    (f->err.code == OCU_DNS && f->n_attempts > 1))

@@ -18,6 +18,7 @@ enum ocu_say_status ocu_say_status(const struct ocu_cert *c)
 		return OCU_SAY_OK;
 	case OCU_TYPE:
 		return OCU_SAY_TYPE;
+	case OCU_MALFORMED:
 	case OCU_OCSP:
 	case OCU_TRY_LATER:
 	case OCU_BAD_REQUEST:

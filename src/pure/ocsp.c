@@ -229,9 +229,9 @@ static enum ocu_status fail_basic(struct ocu_err *err)
 	return fail_ssl(err, "basic response does not parse");
 }
 
-/* Parses a successful basic response, which the caller frees; NULL on error. */
-static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
-			     struct ocu_err *err)
+/* parse() before it tells what is malformed from what is refused. */
+static enum ocu_status parse_form(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
+				  struct ocu_err *err)
 {
 	const unsigned char *p = der;
 	OCSP_RESPONSE *resp;
@@ -263,6 +263,19 @@ static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
 		*out = NULL;
 	}
 	return ret;
+}
+
+/* Parses a successful basic response, which the caller frees; NULL on error. */
+static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
+			     struct ocu_err *err)
+{
+	enum ocu_status st = parse_form(out, der, n, err);
+
+	if (st != OCU_OCSP)
+		return st;
+	if (err)
+		err->code = OCU_MALFORMED;
+	return OCU_MALFORMED;
 }
 
 /* Whether <c> is who the responder id of <bs> names. */

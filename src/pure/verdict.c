@@ -47,9 +47,10 @@ static enum ocu_verdict of_verified(const struct ocu_verdict_ask *ask,
 		return or_no_cache(ask, OCU_VERDICT_REFUSED);
 	case OCU_NOMEM:
 		return OCU_VERDICT_LOCAL;
-	default:
-		/* Malformed, or signed by nobody who may: POST goes past caches as well. */
+	case OCU_MALFORMED:
 		return or_post(ask, OCU_VERDICT_REFUSED);
+	default:
+		return OCU_VERDICT_REFUSED;
 	}
 }
 

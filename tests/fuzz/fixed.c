@@ -344,7 +344,8 @@ static bool is_status_right(enum ocu_status st, const uint8_t *der, size_t n)
 	ERR_clear_error();
 	switch (n > OCU_OCSP_MAX_BYTES ? -1 : says) {
 	case OCSP_RESPONSE_STATUS_SUCCESSFUL:
-		return st == OCU_OCSP || st == OCU_OTHER_CERT || st == OCU_ENDED;
+		return st == OCU_OCSP || st == OCU_MALFORMED || st == OCU_OTHER_CERT ||
+		       st == OCU_ENDED;
 	case OCSP_RESPONSE_STATUS_MALFORMEDREQUEST:
 		return st == OCU_BAD_REQUEST;
 	case OCSP_RESPONSE_STATUS_INTERNALERROR:
@@ -355,7 +356,7 @@ static bool is_status_right(enum ocu_status st, const uint8_t *der, size_t n)
 	case OCSP_RESPONSE_STATUS_UNAUTHORIZED:
 		return st == OCU_OTHER_CERT;
 	default:
-		return st == OCU_OCSP;
+		return st == OCU_MALFORMED;
 	}
 }
 

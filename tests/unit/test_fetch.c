@@ -347,9 +347,9 @@ static void faults(void **state)
 	run(&b);
 	for (i = 0; i < n; i++) {
 		assert_int_equal(jobs[i].done, 1);
-		/* A GET that is refused by 403 is tried as POST, which the row does not know. */
-		if (strcmp(fault_name(fault_row(i)), "get403") == 0)
-			assert_int_equal(jobs[i].f.end, OCU_END_NEW);
+		/* It asks for patience first, which is the schedule's to have. */
+		if (strcmp(fault_name(fault_row(i)), "first") == 0)
+			assert_int_equal(jobs[i].f.end, OCU_END_PAUSE);
 		else
 			wrong += !as_wanted(&jobs[i], fault_row(i));
 		ocu_buf_fini(&jobs[i].f.der);
@@ -383,7 +383,8 @@ static void ends(void **state)
 		{ "wrong-type", OCU_END_BROKEN, OCU_TYPE, "content type text/html", 200, 2 },
 		{ "empty", OCU_END_BROKEN, OCU_TYPE, "empty body", 200, 2 },
 		{ "gzip", OCU_END_BROKEN, OCU_TYPE, "Content-Encoding", 200, 2 },
-		{ "random", OCU_END_REFUSED, OCU_OCSP, NULL, 200, 2 },
+		{ "random", OCU_END_REFUSED, OCU_MALFORMED, NULL, 200, 2 },
+		{ "bad-signature", OCU_END_REFUSED, OCU_OCSP, "signature", 200, 1 },
 		{ "unknown", OCU_END_REFUSED, OCU_OTHER_CERT, "unknown", 200, 1 },
 		{ "wrong-cert", OCU_END_REFUSED, OCU_OTHER_CERT, NULL, 200, 1 },
 		{ "expired", OCU_END_REFUSED, OCU_ENDED, "nextUpdate", 200, 2 },

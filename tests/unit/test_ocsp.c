@@ -791,12 +791,12 @@ static void error_responses(void **state)
 		{ 1, "responder says malformedRequest (1)", OCU_BAD_REQUEST },
 		{ 2, "responder says internalError (2)", OCU_INTERNAL },
 		{ 3, "responder says tryLater (3)", OCU_TRY_LATER },
-		{ 4, "responder says an undefined status (4)", OCU_OCSP },
+		{ 4, "responder says an undefined status (4)", OCU_MALFORMED },
 		{ 5, "responder says sigRequired (5)", OCU_OTHER_CERT },
 		{ 6, "responder says unauthorized (6)", OCU_OTHER_CERT },
-		{ 7, "responder says an undefined status (7)", OCU_OCSP },
-		{ 127, "responder says an undefined status (127)", OCU_OCSP },
-		{ 0, "not a basic response", OCU_OCSP },
+		{ 7, "responder says an undefined status (7)", OCU_MALFORMED },
+		{ 127, "responder says an undefined status (127)", OCU_MALFORMED },
+		{ 0, "not a basic response", OCU_MALFORMED },
 	};
 	struct ocu_ocsp out;
 	struct ocu_err err;
@@ -874,7 +874,7 @@ static void encodings(void **state)
 		memcpy(buf, "\x0a\x01\x00", 3);
 		n = wrap(buf, n + 3, 0x30, rows[i].pad_outer) + rows[i].extra_outer;
 		got = verify(&out, buf, n, NOW, &err);
-		if (got != (rows[i].why ? OCU_OCSP : OCU_OK))
+		if (got != (rows[i].why ? OCU_MALFORMED : OCU_OK))
 			fail_msg("%s: %s", rows[i].what, ocu_text(got));
 		if (rows[i].why && !strstr(err.msg, rows[i].why))
 			fail_msg("%s: %s", rows[i].what, err.msg);
@@ -889,13 +889,13 @@ static void sizes(void **state)
 
 	(void)state;
 	assert_non_null(big);
-	assert_int_equal(verify(&out, big, 0, NOW, &err), OCU_OCSP);
+	assert_int_equal(verify(&out, big, 0, NOW, &err), OCU_MALFORMED);
 	assert_non_null(strstr(err.msg, "empty"));
-	assert_int_equal(verify(&out, big, OCU_OCSP_MAX_BYTES, NOW, &err), OCU_OCSP);
+	assert_int_equal(verify(&out, big, OCU_OCSP_MAX_BYTES, NOW, &err), OCU_MALFORMED);
 	assert_non_null(strstr(err.msg, "does not parse"));
-	assert_int_equal(verify(&out, big, OCU_OCSP_MAX_BYTES + 1, NOW, &err), OCU_OCSP);
+	assert_int_equal(verify(&out, big, OCU_OCSP_MAX_BYTES + 1, NOW, &err), OCU_MALFORMED);
 	assert_non_null(strstr(err.msg, "too long for a TLS handshake"));
-	assert_int_equal(verify(&out, (const uint8_t *)"<html>", 6, NOW, &err), OCU_OCSP);
+	assert_int_equal(verify(&out, (const uint8_t *)"<html>", 6, NOW, &err), OCU_MALFORMED);
 	assert_non_null(strstr(err.msg, "does not parse"));
 	free(big);
 }
@@ -915,7 +915,7 @@ static void every_bit_counts(void **state)
 	for (i = 0; i < COUNT(specs); i++) {
 		der = make(&specs[i], &n);
 		for (j = 0; j < n; j++)
-			assert_int_equal(verify(&out, der, j, NOW, NULL), OCU_OCSP);
+			assert_int_equal(verify(&out, der, j, NOW, NULL), OCU_MALFORMED);
 		for (j = 0; j < n * 8; j++) {
 			der[j / 8] ^= (unsigned char)(1 << j % 8);
 			if (verify(&out, der, n, NOW, NULL) == OCU_OK)
@@ -990,7 +990,7 @@ static void peek(void **state)
 		if (rows[i].why && !strstr(err.msg, rows[i].why))
 			fail_msg("%s: %s", rows[i].what, err.msg);
 		assert_int_equal(ocu_ocsp_peek(&out, edge, n - 1, certs[LEAF], certs[CA], NULL),
-				 OCU_OCSP);
+				 OCU_MALFORMED);
 		assert_int_equal(ERR_peek_error(), 0);
 		edge_free(edge, n);
 		OPENSSL_free(der);

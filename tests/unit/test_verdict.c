@@ -82,9 +82,11 @@ static void responses(void **state)
 		{ "", OCU_INTERNAL, 0, BROKEN },
 		{ "", OCU_OTHER_CERT, 0, REFUSED },
 		{ "P", OCU_OTHER_CERT, 0, REFUSED },
-		{ "", OCU_OCSP, 0, POST },
+		{ "", OCU_MALFORMED, 0, POST },
+		{ "P", OCU_MALFORMED, 0, REFUSED },
+		{ "r", OCU_MALFORMED, 0, REFUSED },
+		{ "", OCU_OCSP, 0, REFUSED },
 		{ "P", OCU_OCSP, 0, REFUSED },
-		{ "r", OCU_OCSP, 0, REFUSED },
 		{ "", OCU_NOMEM, 0, LOCAL },
 	};
 	struct ocu_verdict_ask ask;
