@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -71,6 +72,23 @@ int openat(int dir, const char *path, int flags, ...)
 		sem_await(&hang.resume);
 	}
 	return real(dir, path, flags, mode);
+}
+
+/* ---- clocks that are set ---- */
+
+static atomic_llong wall_s, monotonic_s; /* how far they are ahead */
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	int (*real)(clockid_t, struct timespec *) =
+		(int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+	int rc = real(id, out);
+
+	if (id == CLOCK_REALTIME)
+		out->tv_sec += atomic_load(&wall_s);
+	else if (id == CLOCK_MONOTONIC)
+		out->tv_sec += atomic_load(&monotonic_s);
+	return rc;
 }
 
 /* ---- certificates and responders ---- */
@@ -585,6 +603,92 @@ static void revoked(void **state)
 	host_cert_fini(&fetched);
 	host_cert_fini(&set);
 	host_cert_fini(&file);
+}
+
+/* A renewed CA certificate takes the place of the old one, also in mid-fetch. */
+static void issuer_renewed(void **state)
+{
+	X509 *was = pki->by[PKI_BY_ISSUER].cert, *renewed = X509_dup(was);
+	struct host *h = started();
+	struct host_cert c;
+
+	(void)state;
+	assert_non_null(renewed);
+	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(renewed), 3000L * PKI_DAY_S));
+	cert_make(&c, "renewed.pem", "hold-ok");
+	host_load(h, &c, true);
+	await_asked(&c, 1);
+	c.issuer = renewed;
+	host_load(h, &c, true);
+	/* The older one does not come back. */
+	c.issuer = was;
+	host_load(h, &c, true);
+	barrier(h);
+	responder_release(responder);
+	host_await(h, &c, 1);
+	order(h, &c);
+	await_asked(&c, 2);
+	X509_free(renewed);
+	responder_release(responder);
+	host_await(h, &c, 2);
+	host_free(h);
+	host_cert_fini(&c);
+}
+
+/* ---- what is said unasked ---- */
+
+/* A response of a must-staple certificate that nobody renews is about to end. */
+static void about_to_end(void **state)
+{
+	static const char *const none[HOST_URIS_MAX] = { NULL };
+	struct host *h = started();
+	struct host_cert c, other_one;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	host_cert_make(&c, pki, "ending.pem", true, none);
+	cert_make(&other_one, "other.pem", "ok");
+	n = response_make(&c, &der, -3600, 3600, false);
+	host_load(h, &c, true);
+	host_set(h, &c, der, n, true);
+	/* It is looked at whenever an update is over. */
+	host_load(h, &other_one, true);
+	host_await_line(h, "A <OCSP-UPDATE> ending.pem: must-staple, and its OCSP response ends in "
+			   "5", 1);
+	host_free(h);
+	host_cert_fini(&c);
+	host_cert_fini(&other_one);
+	free(der);
+}
+
+/* Half a minute after the start. */
+static void summary(void **state)
+{
+	struct host *h = started();
+	struct host_cert a, b;
+
+	(void)state;
+	cert_make(&a, "a.pem", "status-403");
+	cert_make(&b, "b.pem", "hold-ok");
+	host_load(h, &a, true);
+	host_await_line(h, "a.pem 2 ", 1);
+	atomic_fetch_add(&monotonic_s, 31);
+	barrier(h);
+	host_await_line(h, "W <OCSP-UPDATE> 1 certificate is still without an OCSP response: "
+			   "a.pem: 127.0.0.1:", 1);
+	host_stop(h);
+	host_load(h, &b, true);
+	host_start(h);
+	barrier(h);
+	atomic_fetch_add(&monotonic_s, 31);
+	barrier(h);
+	host_await_line(h, "W <OCSP-UPDATE> 2 certificates are still without an OCSP response: ",
+			1);
+	responder_release(responder);
+	host_free(h);
+	host_cert_fini(&a);
+	host_cert_fini(&b);
 }
 
 /* ---- several URIs, redirects ---- */
@@ -1142,7 +1246,7 @@ static void dir_put(const struct dir *d, const struct host_cert *c, uint8_t *der
  */
 static void saved_and_found(void **state)
 {
-	struct host_cert c, late;
+	struct host_cert c, late, stranger;
 	struct host *h;
 	struct dir d;
 
@@ -1150,6 +1254,10 @@ static void saved_and_found(void **state)
 	dir_init(&d);
 	cert_make(&c, "saved.pem", "ok");
 	cert_make(&late, "run-time.pem", "ok");
+	cert_make(&stranger, "stranger.pem", "ok");
+	assert_int_equal(ocu_store_put(&d.store, stranger.key, stranger.key_len,
+				       (const uint8_t *)"x", 1, pki->now - PKI_DAY_S, NULL),
+			 OCU_OK);
 	h = host_new(&d.conf);
 	host_load(h, &c, true);
 	host_load(h, &late, true);
@@ -1160,6 +1268,10 @@ static void saved_and_found(void **state)
 	assert_true(dir_has(&d, &c));
 	assert_true(dir_has(&d, &late));
 	host_free(h);
+
+	/* What belongs to nobody and has expired was swept away. */
+	assert_false(dir_has(&d, &stranger));
+	host_cert_fini(&stranger);
 
 	h = host_new(&d.conf);
 	host_load(h, &c, true);
@@ -1180,6 +1292,36 @@ static void saved_and_found(void **state)
 	dir_fini(&d);
 	host_cert_fini(&c);
 	host_cert_fini(&late);
+}
+
+/* What had expired by a clock that was wrong is looked for once more when that was set. */
+static void clock_set_back(void **state)
+{
+	struct host_cert c;
+	struct host *h;
+	struct dir d;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	dir_init(&d);
+	cert_make(&c, "clock.pem", "status-403");
+	n = response_make(&c, &der, -4 * 3600, -2 * 3600, false);
+	dir_put(&d, &c, der, n);
+	h = host_new(&d.conf);
+	host_load(h, &c, true);
+	ocu_engine_preload(host_engine(h));
+	assert_int_equal(ocu_engine_missing(host_engine(h), false), 1);
+	host_start(h);
+	host_await_line(h, "clock.pem 2 ", 1);
+	atomic_store(&wall_s, -3 * 3600);
+	barrier(h);
+	host_await(h, &c, 1);
+	assert_int_equal(ocu_engine_missing(host_engine(h), false), 0);
+	atomic_store(&wall_s, 0);
+	host_free(h);
+	dir_fini(&d);
+	host_cert_fini(&c);
 }
 
 /* What is saved is not believed. */
@@ -1358,6 +1500,9 @@ int main(void)
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(held_before),
 		cmocka_unit_test(revoked),
+		cmocka_unit_test(issuer_renewed),
+		cmocka_unit_test(about_to_end),
+		cmocka_unit_test(summary),
 		cmocka_unit_test(second_uri),
 		cmocka_unit_test(first_is_refused),
 		cmocka_unit_test(lost_while_waiting),
@@ -1371,6 +1516,7 @@ int main(void)
 		cmocka_unit_test(listed),
 		cmocka_unit_test(listed_while_unloaded),
 		cmocka_unit_test(saved_and_found),
+		cmocka_unit_test(clock_set_back),
 		cmocka_unit_test(saved_is_bad),
 		cmocka_unit_test(saved_is_revoked),
 		cmocka_unit_test(not_saved),

@@ -271,7 +271,7 @@ static int setup(void **state)
 	pki = pki_new();
 	if (peer_start() != 0 || !mkdtemp(dir) || ocu_store_init(&store, dir, NULL) != OCU_OK)
 		return -1;
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/etag/", peer.port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/redirect-etag/", peer.port);
 	pki_cert_make(pki, &leaf, &(struct pki_cert){ .name = "leaf.test",
 						      .uris = { url, "ftp://a.test/" } });
 	return 0;
