@@ -214,10 +214,15 @@ REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);
 
 /* ---- the process ---- */
 
-/* With "quick-exit" HAProxy frees nothing; the threads must not outlive what they use. */
+/* Which process has the threads. */
+static pid_t started_in;
+
+/* With "quick-exit" HAProxy frees nothing; the threads must not outlive what they use. A child that
+ * was forked for an external check and cannot run it comes here as well, and has no such threads.
+ */
 static void end_threads(void)
 {
-	if (ocu_host_engine)
+	if (ocu_host_engine && started_in == getpid())
 		ocu_engine_stop(ocu_host_engine);
 }
 
@@ -225,6 +230,7 @@ static bool start(void)
 {
 	static bool registered;
 
+	started_in = getpid();
 	if (!registered)
 		registered = atexit(end_threads) == 0;
 	return ocu_host_start();
