@@ -7,7 +7,7 @@
 
 #include "compat.h"
 
-/* Whether a certificate has been loaded for TLS: then the engine is started. */
+/* Whether a certificate has been loaded for TLS. */
 extern bool ocu_hooks_needed;
 
 /* Whether one that is updated has a responder by name: then DNS matters. */

@@ -11,7 +11,9 @@
 #include <haproxy/cfgparse.h>
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
+#include <haproxy/listener-t.h>
 #include <haproxy/openssl-compat.h>
+#include <haproxy/proxy.h>
 #include <haproxy/ssl_ocsp.h>
 #include <haproxy/ssl_sock.h>
 #include <haproxy/tools.h>
@@ -28,10 +30,26 @@ static struct ocu_conf_dns dns;
 static SSL_CTX *tls;
 static int etc = -1;
 
+/* A proxy that speaks TLS may get its first certificate by a command, when it is too late to start
+ * threads.
+ */
+static bool serves_tls(void)
+{
+	struct bind_conf *bind;
+	struct proxy *px;
+
+	for (px = proxies_list; px; px = px->next)
+		list_for_each_entry(bind, &px->conf.bind, by_fe)
+			if (bind->options & BC_O_USE_SSL)
+				return true;
+	return false;
+}
+
 /* Whether the engine has anything to do in this process. */
 static bool wanted(void)
 {
-	return ocu_hooks_needed && !global_ssl.ocsp_update.disable && ocu_host_engine;
+	return (ocu_hooks_needed || serves_tls()) && !global_ssl.ocsp_update.disable &&
+	       ocu_host_engine;
 }
 
 /* ---- the state directory ---- */
