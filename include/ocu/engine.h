@@ -95,8 +95,9 @@ struct ocu_engine_conf {
 OCU_MUST enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_ops *ops,
 					void *host, struct ocu_err *err);
 
-/* Sets how the engine works. Before it is started for the first time; nothing is read of <conf>
- * later on but what it points to. Errors: OCU_NOMEM.
+/* Sets how the engine works. Once, before it is started for the first time; nothing is read of
+ * <conf> later on but what it points to. Errors: OCU_NOMEM, and the engine can only be freed;
+ * OCU_IO, and it works without its state directory.
  */
 OCU_MUST enum ocu_status ocu_engine_configure(struct ocu_engine *e,
 					      const struct ocu_engine_conf *conf,

@@ -16,7 +16,6 @@
 #include "ocu/state.h"
 #include "ocu/turn.h"
 
-
 /* ---- inquiries ---- */
 
 static void answer(struct ocu_inquiry *inquiry, bool end)
@@ -195,7 +194,9 @@ enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_op
 	if (getrandom(&e->random, sizeof(e->random), GRND_NONBLOCK) != sizeof(e->random))
 		e->random = (uint64_t)ocu_now_ms();
 	if (ocu_certs_new(&e->certs) != OCU_OK || ocu_loop_new(&e->loop, err) != OCU_OK) {
-		ocu_engine_free(e);
+		ocu_certs_free(e->certs);
+		ocu_outbox_fini(&e->outbox);
+		free(e);
 		return ocu_fail(err, OCU_NOMEM, "engine: %s", ocu_text(OCU_NOMEM));
 	}
 	*out = e;
@@ -235,6 +236,8 @@ enum ocu_status ocu_engine_start(struct ocu_engine *e, struct ocu_err *err)
 
 	if (atomic_load(&e->running))
 		return ocu_fail(err, OCU_IO, "they run already");
+	if (!e->responders)
+		return ocu_fail(err, OCU_IO, "the engine was not configured");
 	st = disk_start(e, err);
 	if (st != OCU_OK)
 		return st;

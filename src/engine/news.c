@@ -95,6 +95,12 @@ static void news_run(struct ocu_msg *m)
 	struct ocu_clock now = ocu_state_now(e);
 	struct ocu_cert *c = ocu_certs_find(e->certs, n->bytes, n->key_len);
 
+	/* one that was never configured is about to be freed */
+	if (!e->responders) {
+		ocu_cert_put(n->cert);
+		free(n);
+		return;
+	}
 	switch (n->kind) {
 	case NEWS_LOAD:
 		take_load(e, n->cert, n->automatic, &now);
@@ -189,4 +195,3 @@ enum ocu_status ocu_engine_held(struct ocu_engine *e, const uint8_t *key, size_t
 	ocu_loop_post(e->loop, &news->msg);
 	return OCU_OK;
 }
-
