@@ -169,7 +169,7 @@ static void hook_forget(struct certificate_ocsp *entry)
 
 static void hook_changed(struct certificate_ocsp *entry)
 {
-	if (!OCU_ENTRY_KNOWN(entry))
+	if (!OCU_ENTRY_KNOWN(entry) || !ocu_host_engine)
 		return;
 	OCU_ENTRY_SET(entry, OCU_ENTRY_CHANGES(entry) + 1);
 	tell_held(entry);

@@ -132,6 +132,8 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 {
 	(void)context;
 	(void)state;
+	if (!ocu_host_engine)
+		return t;
 	/* a process that is being replaced begins nothing more */
 	if (stopping)
 		ocu_engine_pause(ocu_host_engine);
@@ -156,16 +158,29 @@ void ocu_host_deliver(bool lines)
 		;
 }
 
+static void event_close(void)
+{
+	if (event_fd >= 0)
+		close(event_fd);
+	event_fd = -1;
+}
+
 bool ocu_host_start(void)
 {
+	static const char advice[] = "OCSP responses will not be updated; see the limits of "
+				     "threads and descriptors (ulimit -u, -n) and start "
+				     "again";
 	struct ocu_err err = { .msg = "no file descriptor" };
 
-	if (event_fd < 0)
-		event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	event_close();
+	event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (event_fd >= 0 && ocu_engine_start(ocu_host_engine, &err) == OCU_OK)
 		return true;
-	ha_warning("ocsp-update: the threads could not be started: %s; OCSP responses will not be "
-		   "updated.\n", err.msg);
+	event_close();
+	/* a daemon has no console any more */
+	ha_warning("ocsp-update: the threads could not be started: %s; %s.\n", err.msg, advice);
+	send_log(NULL, LOG_ERR, "<OCSP-UPDATE> the threads could not be started: %s; %s\n",
+		 err.msg, advice);
 	return false;
 }
 
@@ -181,8 +196,7 @@ void ocu_host_wait(int64_t ms)
 void ocu_host_rest(void)
 {
 	ocu_engine_rest(ocu_host_engine);
-	close(event_fd);
-	event_fd = -1;
+	event_close();
 }
 
 void ocu_host_serve(void)
@@ -201,14 +215,17 @@ bool ocu_host_runs(void)
 	return HA_ATOMIC_LOAD(&serving) && !stopping && ocu_engine_runs(ocu_host_engine);
 }
 
+void ocu_host_give_up(void)
+{
+	ocu_engine_free(ocu_host_engine);
+	ocu_host_engine = NULL;
+	event_close();
+}
+
 void ocu_host_fini(void)
 {
 	HA_ATOMIC_STORE(&serving, false);
-	ocu_engine_free(ocu_host_engine);
-	ocu_host_engine = NULL;
+	ocu_host_give_up();
 	task_destroy(task);
 	task = NULL;
-	if (event_fd >= 0)
-		close(event_fd);
-	event_fd = -1;
 }

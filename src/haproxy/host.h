@@ -6,7 +6,9 @@
 #include "compat.h"
 #include "ocu/engine.h"
 
-/* The engine, from before the configuration is read until the process ends; NULL without memory. */
+/* The engine, from before the configuration is read until the process ends; NULL without memory,
+ * and in a process that serves without one.
+ */
 extern struct ocu_engine *ocu_host_engine;
 
 /* A question of a command to the engine. The command owns it while it is answered, the engine
@@ -39,6 +41,9 @@ void ocu_host_serve(void);
 
 /* Whether updates are made: the process serves, does not stop, and the engine runs. */
 bool ocu_host_runs(void);
+
+/* Frees the engine: nobody will take in what it is told. While no other thread of HAProxy runs. */
+void ocu_host_give_up(void);
 
 /* Ends all; HAProxy's threads have ended by now. */
 void ocu_host_fini(void);

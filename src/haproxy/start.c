@@ -222,8 +222,16 @@ static int conf_finish(void)
 			   "'httpclient.ssl.ca-file'.\n",
 			   err.msg);
 	conf = engine_conf();
-	if (ocu_engine_configure(ocu_host_engine, &conf, &err) != OCU_OK)
-		ha_warning("ocsp-update: %s.\n", err.msg);
+	switch (ocu_engine_configure(ocu_host_engine, &conf, &err)) {
+	case OCU_OK:
+		break;
+	case OCU_NOMEM:
+		ha_alert("ocsp-update: %s.\n", err.msg);
+		return 1;
+	default:
+		ha_warning("ocsp-update.state-dir: %s; responses will not outlive this process.\n",
+			   err.msg);
+	}
 	preload();
 	global.maxsock += ocu_engine_fds(&conf);
 	return 0;
@@ -305,9 +313,11 @@ static int thread_init(void)
 {
 	if (master || tid != 0 || !ocu_host_engine)
 		return 1;
-	if (wanted())
-		(void)start();
-	ocu_host_serve();
+	/* else what is posted would pile up for a thread that never comes */
+	if (wanted() && start())
+		ocu_host_serve();
+	else
+		ocu_host_give_up();
 	return 1;
 }
 REGISTER_PER_THREAD_INIT(thread_init);
