@@ -17,7 +17,7 @@
 #include "ocu/rows.h"
 
 #define PIECE_MAX_BYTES (256 * 1024) /* with the longest line there is a piece is far below it */
-#define PIECE_PRINT_BYTES 4096      /* printed at a time: any buffer of HAProxy holds it */
+#define PIECE_PRINT_BYTES 4096      /* printed at a time, if half of a buffer holds it */
 
 /* A question under way. Whoever has it last frees it: the command, or the answer that comes when
  * the command is gone.
@@ -51,7 +51,8 @@ static void answered(struct ocu_host_inquiry *a)
 	bool gone;
 
 	HA_SPIN_LOCK(OTHER_LOCK, &q->lock);
-	gone = !q->appctx;
+	/* at the end of the process no command comes back any more, and none can be woken */
+	gone = !q->appctx || (global.mode & MODE_STOPPING);
 	q->ready = true;
 	q->pos = 0;
 	if (!gone)
@@ -77,8 +78,9 @@ static int without_engine(struct appctx *appctx, enum ocu_inquiry_kind what)
 	case OCU_INQUIRY_JSON:
 		return cli_msg(appctx, LOG_INFO, "[\n]\n");
 	default:
-		return cli_err(appctx, "OCSP updates are not running: they are disabled, or their "
-				       "threads could not be started.\n");
+		return cli_err(appctx, "OCSP updates are not running: they are disabled, the "
+				       "process has no TLS bind, or their threads could not be "
+				       "started.\n");
 	}
 }
 
@@ -127,8 +129,8 @@ static int parse_update(char **args, char *payload, struct appctx *appctx, void 
 	if (!*args[3])
 		return cli_err(appctx, "'update ssl ocsp-response' expects a filename\n");
 	if (!ocu_host_runs() && !global_ssl.ocsp_update.disable)
-		return cli_err(appctx, "OCSP updates are not running: the process is stopping, or "
-				       "their thread could not be started.\n");
+		return cli_err(appctx, "OCSP updates are not running: the process is stopping, it "
+				       "has no TLS bind, or their threads could not be started.\n");
 	return inquiry_begin(appctx, OCU_INQUIRY_ORDER, args[3]);
 }
 
@@ -159,12 +161,13 @@ static bool piece_print(struct appctx *appctx, struct inquiry *q)
 {
 	const struct ocu_buf *text = &q->host.inquiry.text;
 	struct buffer *out = get_trash_chunk();
-	size_t n;
+	/* tune.maxrewrite may take up to half of a buffer */
+	size_t n, most = out->size / 2 < PIECE_PRINT_BYTES ? out->size / 2 : PIECE_PRINT_BYTES;
 
 	while (q->pos < text->len) {
 		n = text->len - q->pos;
-		if (n > PIECE_PRINT_BYTES)
-			n = PIECE_PRINT_BYTES;
+		if (n > most)
+			n = most;
 		chunk_reset(out);
 		chunk_memcat(out, (const char *)text->data + q->pos, n);
 		if (applet_putchk(appctx, out) == -1)
