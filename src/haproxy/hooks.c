@@ -88,8 +88,8 @@ static void warn_uris(const char *path, const struct ocu_facts *f, int update)
 
 /* ---- hooks ---- */
 
-/* Tells the engine what <entry> holds now. Under ocsp_tree_lock. */
-static void tell_held(struct certificate_ocsp *entry)
+/* Tells the engine what <entry> holds now. Returns false without memory. Under ocsp_tree_lock. */
+static bool tell_held(struct certificate_ocsp *entry)
 {
 	struct ocsp_resp *resp = ssl_ocsp_resp_get(entry);
 	enum ocu_status st;
@@ -101,6 +101,7 @@ static void tell_held(struct certificate_ocsp *entry)
 		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> out of memory: a response that was set is "
 					"not known to the updater\n");
 	ssl_ocsp_resp_put(resp);
+	return st == OCU_OK;
 }
 
 static bool holds_response(struct certificate_ocsp *entry)
@@ -127,6 +128,14 @@ static bool entry_is_new(struct certificate_ocsp *entry)
 	return fresh;
 }
 
+/* The engine does not know <entry>: the next load tells it all. */
+static void entry_lost(struct certificate_ocsp *entry)
+{
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	OCU_ENTRY_FORGET(entry);
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+}
+
 static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x509, X509 *issuer,
 		      int update)
 {
@@ -144,6 +153,8 @@ static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x5
 	if (ocu_engine_load(ocu_host_engine, entry->key_data, entry->key_length, path, x509,
 			    issuer, update, &facts) != OCU_OK) {
 		cert_warn(path, false, "out of memory, it will not be updated");
+		if (fresh)
+			entry_lost(entry);
 		return;
 	}
 	if (fresh)
@@ -153,7 +164,7 @@ static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x5
 		return;
 	/* after the load, so that nothing that is set meanwhile is missed */
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	tell_held(entry);
+	(void)tell_held(entry);
 	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
 }
 
@@ -169,10 +180,14 @@ static void hook_forget(struct certificate_ocsp *entry)
 
 static void hook_changed(struct certificate_ocsp *entry)
 {
+	unsigned was = OCU_ENTRY_CHANGES(entry);
+
 	if (!OCU_ENTRY_KNOWN(entry) || !ocu_host_engine)
 		return;
-	OCU_ENTRY_SET(entry, OCU_ENTRY_CHANGES(entry) + 1);
-	tell_held(entry);
+	OCU_ENTRY_SET(entry, was + 1);
+	/* with a count that the engine does not know nothing that it fetches would be stapled */
+	if (!tell_held(entry))
+		OCU_ENTRY_SET(entry, was);
 }
 
 static const struct ssl_ocsp_updater hooks = {
