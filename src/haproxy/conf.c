@@ -12,6 +12,7 @@
 #include <haproxy/dns-t.h>
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
+#include <haproxy/openssl-compat.h>
 #include <haproxy/protocol-t.h>
 #include <haproxy/resolvers.h>
 #include <haproxy/server-t.h>
@@ -21,6 +22,7 @@
 #include "conf.h"
 
 #define NAMESERVERS_MAX_BYTES 4096
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
 struct ocu_settings ocu_settings = {
 	.timeout_ms = 10000,
@@ -176,18 +178,59 @@ static int set_path(const struct directive *d, char **args, char **err)
 	return set_text(d, args, err);
 }
 
+/* Turns "user:password" into a value of Proxy-Authorization (RFC 7617); NULL without memory. */
+static char *proxy_auth(const char *user, size_t n)
+{
+	size_t size = sizeof("Basic ") + (n + 2) / 3 * 4;
+	char *out = malloc(size);
+
+	if (out) {
+		memcpy(out, "Basic ", 6);
+		EVP_EncodeBlock((unsigned char *)out + 6, (const unsigned char *)user, n);
+	}
+	return out;
+}
+
+/* Takes <host>[:port] as the name of a proxy, which is resolved like that of a responder. */
+static bool proxy_name(const char *host)
+{
+	size_t n = strspn(host, NAME_CHARS);
+	unsigned long port = 80;
+	char *end = NULL;
+
+	if (!n || n > 253 || strspn(host, "0123456789.") == n)
+		return false;
+	if (host[n] == ':' && isdigit((unsigned char)host[n + 1]))
+		port = strtoul(host + n + 1, &end, 10);
+	if ((end ? *end : host[n]) || !port || port > 65535)
+		return false;
+	free(ocu_settings.proxy_host);
+	ocu_settings.proxy_host = my_strndup(host, n);
+	ocu_settings.proxy_port = port;
+	ocu_settings.proxy.ss_family = AF_UNSPEC;
+	return ocu_settings.proxy_host != NULL;
+}
+
+/* [user:password@]<address or name>[:port] */
 static int set_proxy(const struct directive *d, char **args, char **err)
 {
+	const char *at = strrchr(args[1], '@'), *host = at ? at + 1 : args[1];
 	struct sockaddr_storage *sk, *out = d->out;
 	char *why = NULL;
 
-	sk = OCU_STR2SA(args[1], &why, PA_O_PORT_OK | PA_O_STREAM | PA_O_XPRT | PA_O_CONNECT);
+	ha_free(&ocu_settings.proxy_auth);
+	if (at)
+		ocu_settings.proxy_auth = proxy_auth(args[1], at - args[1]);
+	if (proxy_name(host))
+		return 0;
+	sk = OCU_STR2SA(host, &why, PA_O_PORT_OK | PA_O_STREAM | PA_O_XPRT | PA_O_CONNECT);
 	if (!sk || (sk->ss_family != AF_INET && sk->ss_family != AF_INET6)) {
-		memprintf(err, "'%s' expects <address>[:port]: %s", args[0],
-			  sk ? "only IPv4 and IPv6 are supported" : why);
+		memprintf(err, "'%s' expects [user:password@]<address or name>[:port]: %s",
+			  args[0], sk ? "only IPv4 and IPv6 are supported" : why);
 		free(why);
 		return -1;
 	}
+	ha_free(&ocu_settings.proxy_host);
 	*out = *sk;
 	if (!get_host_port(out))
 		set_host_port(out, 80);
@@ -369,5 +412,7 @@ void ocu_conf_fini(void)
 	ha_free(&ocu_settings.resolvers_id);
 	ha_free(&ocu_settings.ca_file);
 	ha_free(&ocu_settings.state_dir);
+	ha_free(&ocu_settings.proxy_host);
+	ha_free(&ocu_settings.proxy_auth);
 	ha_free(&delay_at.file);
 }

@@ -17,7 +17,10 @@ struct ocu_settings {
 	enum ocu_family prefer;   /* httpclient.resolvers.prefer */
 	bool resolvers_off;       /* httpclient.resolvers.disabled */
 	char *resolvers_id;       /* httpclient.resolvers.id, NULL: "default" */
-	struct sockaddr_storage proxy; /* ocsp-update.httpproxy; ss_family 0: none */
+	struct sockaddr_storage proxy; /* ocsp-update.httpproxy by address; ss_family 0: none */
+	char *proxy_host;         /* by name, NULL: none */
+	uint16_t proxy_port;
+	char *proxy_auth;         /* of either, NULL: no credentials */
 	bool tls_no_verify;       /* httpclient.ssl.verify none */
 	char *ca_file;            /* httpclient.ssl.ca-file, NULL: those of the system */
 	char *state_dir;          /* ocsp-update.state-dir, NULL: none */
