@@ -41,7 +41,9 @@ struct ocu_conf_dns {
 	unsigned rounds, payload_bytes;
 };
 
-/* Reads them from the resolvers section, if there is one. Errors: OCU_NOMEM, OCU_TOO_BIG. */
+/* Reads them from the resolvers section, if there is one, with a warning if one was asked for and
+ * is not there. Errors: OCU_NOMEM; OCU_TOO_BIG, and <d> has the first ones.
+ */
 OCU_MUST enum ocu_status ocu_conf_dns(struct ocu_conf_dns *d);
 
 /* Frees what the settings hold. */

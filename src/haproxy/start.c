@@ -89,21 +89,35 @@ static bool is_root_yet(void)
 	return global.uid && geteuid() == 0;
 }
 
+/* Becomes the user that the process will be. Says so and returns false if that cannot be. */
+static bool user_become(void)
+{
+	if ((!global.gid || setegid(global.gid) == 0) && seteuid(global.uid) == 0)
+		return true;
+	ha_warning("ocsp-update.state-dir: '%s' cannot be read as user %d (%m): what is saved is "
+		   "not stapled until it was fetched again; start HAProxy as root, or as that "
+		   "user.\n", ocu_settings.state_dir, global.uid);
+	return false;
+}
+
 /* Reads what is saved, and staples it. The files belong to the user that the process will become,
- * so it is that one who reads them: what belongs to others is refused now as it would be later.
+ * so it is that one who reads them: what belongs to others is refused now as it would be later, and
+ * nothing that came from the network is parsed as root. Returns false with an alert if the process
+ * did not become root again.
  */
-static void preload(void)
+static bool preload(void)
 {
 	bool root = store.dir >= 0 && is_root_yet();
 	gid_t gid = getegid();
 
-	if (root && ((global.gid && setegid(global.gid) != 0) || seteuid(global.uid) != 0))
-		ha_warning("ocsp-update.state-dir: '%s' cannot be read as user %d: %m.\n",
-			   ocu_settings.state_dir, global.uid);
-	ocu_engine_preload(ocu_host_engine);
-	if (root && (seteuid(0) != 0 || setegid(gid) != 0))
-		ha_warning("ocsp-update.state-dir: root could not be regained: %m.\n");
+	if (!root || user_become())
+		ocu_engine_preload(ocu_host_engine);
+	if (root && (seteuid(0) != 0 || setegid(gid) != 0)) {
+		ha_alert("ocsp-update.state-dir: root could not be regained (%m).\n");
+		return false;
+	}
 	ocu_host_deliver(true);
+	return true;
 }
 
 /* ---- the configuration ---- */
@@ -209,12 +223,19 @@ static int conf_finish(void)
 
 	if (!ocu_conf_check())
 		return 1;
-	if (ocu_conf_dns(&dns) != OCU_OK) {
-		ha_warning("ocsp-update: the nameservers could not be read: too many.\n");
-		ocu_buf_reset(&dns.nameservers);
-	}
 	if (!wanted())
 		return 0;
+	switch (ocu_conf_dns(&dns)) {
+	case OCU_OK:
+		break;
+	case OCU_TOO_BIG:
+		ha_warning("ocsp-update: the resolvers section has more nameservers than can be "
+			   "used, the last ones are left out.\n");
+		break;
+	default:
+		ha_alert("ocsp-update: out of memory.\n");
+		return 1;
+	}
 	if (dns.system)
 		open_etc();
 	warn_network();
@@ -235,7 +256,8 @@ static int conf_finish(void)
 		ha_warning("ocsp-update.state-dir: %s; responses will not outlive this process.\n",
 			   err.msg);
 	}
-	preload();
+	if (!preload())
+		return 1;
 	global.maxsock += ocu_engine_fds(&conf);
 	return 0;
 }
