@@ -83,9 +83,8 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 	if (n->changes)
 		ocu_state_log(e, OCU_LEVEL_ALERT, c,
 			      "certificate is REVOKED, says the response that was set");
-	else
-		ocu_state_log(e, OCU_LEVEL_WARNING, c,
-			      OCU_SAY_REVOKED);
+	else if (c->automatic || !ocu_engine_runs(e))
+		ocu_state_log(e, OCU_LEVEL_WARNING, c, OCU_SAY_REVOKED);
 }
 
 static void news_run(struct ocu_msg *m)
