@@ -74,6 +74,10 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 	if (n->n && ocu_ocsp_peek(&o, n->bytes + n->key_len, n->n, c->x509, c->issuer, NULL) ==
 			    OCU_OK)
 		ocu_held_init(&held, &o, n->bytes + n->key_len, n->n);
+	/* what it came with is no news if the state directory had something newer meanwhile */
+	if (n->changes == c->changes && ocu_held_usable(&c->item.held, now->wall_s) &&
+	    ocu_held_compare(&c->item.held, &held, now->wall_s) != OCU_AGE_NEW)
+		return;
 	c->changes = n->changes;
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_plan_held(e->plan, &c->item, &held, now);
