@@ -276,7 +276,7 @@ static const struct fault table[] = {
 	  .why = "OCSP response" },
 	{ .name = "cut", .requests = 2, .num = 150, .body = body_truncate, .why = "OCSP response" },
 	{ .name = "flip", .or_post = true, .num = 800, .body = body_flip },
-	{ .name = "trailing", .or_post = true, .num = 1, .ocsp = ocsp_trailing,
+	{ .name = "trailing", .requests = 2, .num = 1, .ocsp = ocsp_trailing,
 	  .why = "follow" },
 	{ .name = "size", .want = GOOD, .num = 60000, .ocsp = ocsp_size },
 	{ .name = "size-tls", .want = GOOD, .num = TLS_MAX_BYTES, .ocsp = ocsp_size },
