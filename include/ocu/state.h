@@ -35,6 +35,7 @@ struct ocu_engine {
 	int64_t summary_ms; /* when it is due, 0: it was given */
 	int64_t sweep_ms;   /* when the state directory is swept next */
 	unsigned steps;     /* of the wall clock that were noticed */
+	struct ocu_cert *stepped; /* whom to look after next since the last of them, or NULL */
 	int64_t local_ms;   /* a failure on this side is not said again before */
 	TAILQ_HEAD(, ocu_waiting) waiting; /* who began first is first */
 	ev_timer patience;  /* the first of them has waited for long enough */

@@ -14,6 +14,7 @@
 #include "ocu/say.h"
 
 #define TURNS_AT_ONCE 64 /* begun before the loop looks at its sockets again */
+#define STEPPED_AT_ONCE 256 /* looked after since a step of the clock, likewise */
 #define LOCAL_EVERY_MS 60000
 
 /* Gives back what <c> has of the schedule. Not while it is in flight. */
@@ -62,6 +63,8 @@ static void cert_drop(struct ocu_engine *e, struct ocu_cert *c)
 
 void ocu_turn_remove(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_clock *now)
 {
+	if (e->stepped == c)
+		e->stepped = c->next;
 	ocu_certs_remove(e->certs, c);
 	ocu_watch_cert(&e->watch, c, now);
 	if (c->job)
@@ -239,21 +242,25 @@ static void wake_at(struct ocu_engine *e, struct ev_loop *loop, int64_t wake_ms,
 }
 
 /* Whoever had nothing may have something in the state directory that is good by the clock that was
- * set.
+ * set. Looks after some of them, and returns whether others are left.
  */
-static void notice_step(struct ocu_engine *e, const struct ocu_clock *now)
+static bool notice_step(struct ocu_engine *e, const struct ocu_clock *now)
 {
 	struct ocu_cert *c;
+	int n;
 
-	if (ocu_plan_steps(e->plan) == e->steps)
-		return;
-	e->steps = ocu_plan_steps(e->plan);
-	for (c = ocu_certs_first(e->certs); c; c = c->next) {
+	if (ocu_plan_steps(e->plan) != e->steps) {
+		e->steps = ocu_plan_steps(e->plan);
+		e->stepped = ocu_certs_first(e->certs);
+	}
+	for (n = 0; n < STEPPED_AT_ONCE && (c = e->stepped); n++) {
+		e->stepped = c->next;
 		if (ocu_held_usable(&c->item.held, now->wall_s) || c->loading)
 			continue;
 		c->loaded = false;
 		ocu_accept_load(e, c);
 	}
+	return e->stepped != NULL;
 }
 
 /* Whether there is what fetches share. If it cannot be made, that is tried again whenever the loop
@@ -287,8 +294,9 @@ static void turns_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 		turn_begin(e, &turn, &now);
 		now = ocu_state_now(e);
 	}
-	notice_step(e, &now);
-	wake_at(e, loop, n < TURNS_AT_ONCE ? wake_ms : now.mono_ms, now.mono_ms);
+	if (notice_step(e, &now) || n == TURNS_AT_ONCE)
+		wake_ms = now.mono_ms;
+	wake_at(e, loop, wake_ms, now.mono_ms);
 }
 
 /* That the loop has woken is enough: turns_cb() follows. */
