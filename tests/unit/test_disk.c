@@ -1258,7 +1258,7 @@ static bool is_nomem(struct bed *b, enum ocu_status is, struct ocu_slice there)
 		assert_true(file_is(b, older.p, older.n));
 		return false;
 	}
-	assert_true(is == OCU_NOMEM || is == OCU_OCSP);
+	assert_true(is == OCU_NOMEM || is == OCU_OCSP || is == OCU_MALFORMED);
 	assert_true(file_is(b, there.p, there.n));
 	return is == OCU_NOMEM;
 }
