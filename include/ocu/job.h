@@ -39,10 +39,11 @@ void ocu_job_free(struct ocu_job *j);
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now);
 
-/* The try of <j>, which was redirected, is over: whom it was redirected to cannot be asked now, and
- * nobody else is left. That is the failure of <j> then.
+/* The try of <c> is over without a turn at <place>, where it was to go on: its responder cannot be
+ * asked now, and nobody else is left. Notes that as the last thing that was seen: it is not
+ * connected, which is OCU_CONNECT for ocu_job_settle().
  */
-void ocu_job_stranded(struct ocu_job *j);
+void ocu_job_stranded(struct ocu_cert *c, const struct ocu_place *place);
 
 /* The try of <c> that is under way is over: what was seen in it becomes the result. */
 void ocu_job_settle(struct ocu_cert *c, enum ocu_status st);

@@ -111,6 +111,7 @@ struct ocu_item {
 	uint64_t seq;
 	struct ocu_lane *lane;   /* when FLYING: that of `at`, whatever the caller does to it */
 	bool probes, hangs;      /* when FLYING */
+	bool asked;              /* a turn of this try was in vain */
 	struct ocu_ask ask;      /* when FLYING */
 	struct ocu_heap_node node;
 };
@@ -166,13 +167,21 @@ struct ocu_turn {
 	bool last; /* no other place that is believed to work is left: be patient with this one */
 };
 
-/* Hands out the turn to begin now, and counts it as in flight; it ends with one call of
- * ocu_plan_done() or ocu_plan_moved(). False: there is none now, and *wake_ms is the monotonic time
- * to ask again (INT64_MAX: when something else has happened); it may be that of <now>, for the next
- * slice of something. After any other function this one is to be called again.
+enum ocu_next {
+	OCU_NEXT_NOTHING,
+	OCU_NEXT_TURN,   /* a turn begins */
+	OCU_NEXT_FAILED, /* a try is over in vain without one more turn */
+};
+
+/* Says what to do now. TURN: the turn <out> is to begin, and counts as in flight; it ends with one
+ * call of ocu_plan_done() or ocu_plan_moved(). FAILED: after a turn in vain out->item has waited at
+ * out->place, whose lane was shut, and no other place is left; that is as when ocu_plan_done()
+ * returns true after a failure. NOTHING: *wake_ms is the monotonic time to ask again (INT64_MAX:
+ * when something else has happened); it may be that of <now>, for the next slice of something.
+ * After any other function this one is to be called again.
  */
-bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
-		   int64_t *wake_ms);
+enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
+			    int64_t *wake_ms);
 
 /* Returns how many steps of the wall clock were acted on so far. */
 unsigned ocu_plan_steps(const struct ocu_plan *p);
@@ -198,7 +207,8 @@ struct ocu_ended {
 
 /* Says how the turn of <item> ended (<e> is borrowed). Returns whether its try is over: if not, it
  * goes on at another place, at this one after a first pause, or (CANCELLED, LOCAL) as if the turn
- * had not been. After LOCAL nothing is started for a second, doubled up to a minute.
+ * had not been; then ocu_plan_next() says if no place is left. After LOCAL nothing is started for a
+ * second, doubled up to a minute.
  * A response that is not usable when it comes is a failure of this certificate.
  */
 bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e,

@@ -246,16 +246,24 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 	return e;
 }
 
-void ocu_job_stranded(struct ocu_job *j)
+void ocu_job_stranded(struct ocu_cert *c, const struct ocu_place *place)
 {
-	struct ocu_fetch *f = &j->fetch;
+	bool hopped = place == &c->places[c->n_uris];
 	struct ocu_attempt a = { .stage = OCU_HTTP };
-	struct ocu_result *r = trying(j->cert);
+	struct ocu_result *r = trying(c);
+	struct ocu_url url;
+	const char *text;
 
-	(void)ocu_fail(&f->err, OCU_CONNECT, "redirected here, and nobody can be asked here now");
-	snprintf(a.cause, sizeof(a.cause), "%.95s", f->err.msg);
-	if (r)
-		note(r, &f->location, &a);
+	snprintf(a.cause, sizeof(a.cause), "%s", hopped ?
+		 "redirected here, and nobody can be asked here now" :
+		 "nobody can be asked here now, and nobody else is left");
+	if (r && hopped) {
+		note(r, &c->hop->url, &a);
+	} else if (r) {
+		text = c->uris[place - c->places].text;
+		if (ocu_url_parse(&url, text, strlen(text), NULL) == OCU_OK)
+			note(r, &url, &a);
+	}
 }
 
 /* Most tries see no failed attempt: what is kept is as long as needed. */

@@ -156,8 +156,10 @@ static void turn_done(struct ocu_fetch *f)
 		over = ocu_plan_moved(e->plan, &c->item, &c->places[c->n_uris], &now);
 	else
 		over = ocu_plan_done(e->plan, &c->item, &end, &now);
-	if (over && end.end == OCU_END_MOVED)
-		ocu_job_stranded(j);
+	if (over && end.end == OCU_END_MOVED) {
+		ocu_job_stranded(c, &c->places[c->n_uris]);
+		f->err.code = OCU_CONNECT;
+	}
 	if (over) {
 		turn_over(e, j, a, revoked, &now);
 	} else {
@@ -197,8 +199,17 @@ static void turn_failed(struct ocu_engine *e, struct ocu_cert *c, const struct o
 	(void)ocu_plan_done(e->plan, &c->item, &end, now);
 }
 
+/* The try of <c> is over where it has waited for a turn. */
+static void turn_lost(struct ocu_engine *e, const struct ocu_turn *at, const struct ocu_clock *now)
+{
+	struct ocu_cert *c = OCU_OWNER(at->item, struct ocu_cert, item);
+
+	ocu_job_stranded(c, at->place);
+	settle(e, c, OCU_CONNECT, false, now);
+}
+
 /* Whether the turn that begins is the first one of a try of <c>. The plan may have given up the try
- * before without a turn: the responder that it waited for was lost, or another response was set.
+ * before without a word: another response was set.
  */
 static bool is_first(const struct ocu_cert *c)
 {
@@ -278,22 +289,37 @@ static bool has_fetcher(struct ocu_engine *e, const struct ocu_clock *now)
 	return false;
 }
 
+/* Does what the plan says next. False: nothing before *wake_ms. */
+static bool turn_next(struct ocu_engine *e, const struct ocu_clock *now, int64_t *wake_ms)
+{
+	struct ocu_turn turn;
+
+	switch (ocu_plan_next(e->plan, now, &turn, wake_ms)) {
+	case OCU_NEXT_NOTHING:
+		return false;
+	case OCU_NEXT_TURN:
+		turn_begin(e, &turn, now);
+		return true;
+	case OCU_NEXT_FAILED:
+		turn_lost(e, &turn, now);
+		return true;
+	}
+	return false;
+}
+
 /* Before the loop waits: begins what is due. */
 static void turns_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct ocu_engine *e = w->data;
 	struct ocu_clock now = ocu_state_now(e);
 	int64_t wake_ms = now.mono_ms;
-	struct ocu_turn turn;
 	int n;
 
 	(void)revents;
 	if (atomic_load(&e->paused) || !has_fetcher(e, &now))
 		return;
-	for (n = 0; n < TURNS_AT_ONCE && ocu_plan_next(e->plan, &now, &turn, &wake_ms); n++) {
-		turn_begin(e, &turn, &now);
+	for (n = 0; n < TURNS_AT_ONCE && turn_next(e, &now, &wake_ms); n++)
 		now = ocu_state_now(e);
-	}
 	if (notice_step(e, &now) || n == TURNS_AT_ONCE)
 		wake_ms = now.mono_ms;
 	wake_at(e, loop, wake_ms, now.mono_ms);

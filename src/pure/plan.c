@@ -446,12 +446,11 @@ static bool item_route(struct ocu_plan *p, struct ocu_item *item)
 	return true;
 }
 
-/* Lets <item> wait at all of its lanes that are shut: the first that opens takes it. <asked>: the
- * one at which it was asked just now, so that the others go first there, as they do where it was
- * asked in vain. Where it failed although the lane is open it waits too, for the case that the lane
- * goes down and comes back.
+/* Lets <item> wait at all of its lanes that are shut: the first that opens takes it. Where it was
+ * asked in this try, or in vain, the others go first. Where it failed although the lane is open it
+ * waits too, for the case that the lane goes down and comes back.
  */
-static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked)
+static void item_park(struct ocu_plan *p, struct ocu_item *item)
 {
 	struct ocu_place *pl;
 	struct ocu_lane *l;
@@ -461,7 +460,7 @@ static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct oc
 		pl = place_at(item, i);
 		l = pl->lane;
 		if (lane_shut(l))
-			place_enter(p, pl, l == asked || pl->vain ? &l->asked : &l->queue);
+			place_enter(p, pl, pl->tried || pl->vain ? &l->asked : &l->queue);
 		else if (pl->vain)
 			place_enter(p, pl, &l->sick);
 	}
@@ -470,49 +469,46 @@ static void item_park(struct ocu_plan *p, struct ocu_item *item, const struct oc
 /* Lets <item> wait for whatever comes first: that one of its lanes which are shut takes it, or
  * <due_ms>, when it begins anew. If all of them are shut it does not wait for the time.
  */
-static void item_rest(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
-		      int64_t due_ms)
+static void item_rest(struct ocu_plan *p, struct ocu_item *item, int64_t due_ms)
 {
 	size_t i;
 
+	item->asked = false;
 	if (has_open(item)) {
 		item_later(p, item, due_ms);
-	} else {
-		for (i = 0; i < place_count(item); i++)
-			place_at(item, i)->tried = false;
-		item->state = OCU_ITEM_WAITS;
+		item_park(p, item);
+		return;
 	}
-	item_park(p, item, asked);
+	item->state = OCU_ITEM_WAITS;
+	item_park(p, item);
+	for (i = 0; i < place_count(item); i++)
+		place_at(item, i)->tried = false;
 }
 
-/* Lets <item>, whose try goes on, wait at the next place of it, or as above. */
-static void item_wait(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
-		      int64_t due_ms)
+/* Makes a new try of <item>: nothing was asked in it. */
+static void item_renew(struct ocu_item *item)
 {
-	if (!item_route(p, item))
-		item_rest(p, item, asked, due_ms);
+	size_t i;
+
+	item->asked = false;
+	item->spare = NULL;
+	for (i = 0; i < item->n_places; i++)
+		item->places[i].tried = false;
 }
 
 /* Begins a try. */
 static void item_begin(struct ocu_plan *p, struct ocu_item *item)
 {
-	size_t i;
-
-	item->spare = NULL;
-	for (i = 0; i < item->n_places; i++)
-		item->places[i].tried = false;
-	item_wait(p, item, NULL, p->now.mono_ms);
+	item_renew(item);
+	if (!item_route(p, item))
+		item_rest(p, item, p->now.mono_ms);
 }
 
 /* Begins the try that an administrator has ordered. */
 static void item_obey(struct ocu_plan *p, struct ocu_item *item)
 {
-	size_t i;
-
+	item_renew(item);
 	item->ordered = true;
-	item->spare = NULL;
-	for (i = 0; i < item->n_places; i++)
-		item->places[i].tried = false;
 	item->state = OCU_ITEM_WAITS;
 	place_enter(p, item->places, &item->places->lane->queue);
 }
@@ -529,19 +525,17 @@ static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item, int64
 				item->held.expiry, max_age_s, draw(p));
 }
 
-/* Schedules an item that is in no heap by what is held for it and how often it has failed; <asked>:
- * where it was just now, NULL: nowhere.
- */
-static void item_schedule(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked,
-			  int64_t max_age_s)
+/* Schedules an item that is in no heap by what is held for it and how often it has failed. */
+static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
 {
 	int64_t now = p->now.mono_ms;
 
 	item->state = OCU_ITEM_IDLE;
+	item->asked = false;
 	if (!item->automatic || !item->n_places)
 		return;
 	if (item->failures && !item_expired(p, item))
-		item_rest(p, item, asked, now + retry_ms(p, item));
+		item_rest(p, item, now + retry_ms(p, item));
 	else if (item_usable(p, item))
 		item_later(p, item, now + refresh_ms(p, item, max_age_s));
 	else
@@ -549,24 +543,39 @@ static void item_schedule(struct ocu_plan *p, struct ocu_item *item, const struc
 }
 
 /* Ends the try of <item>, no place of which is left. */
-static void item_fails(struct ocu_plan *p, struct ocu_item *item, const struct ocu_lane *asked)
+static void item_fails(struct ocu_plan *p, struct ocu_item *item)
 {
 	item->failures += item->failures < UINT32_MAX;
 	item->ordered = false;
-	item_schedule(p, item, asked, -1);
+	item_schedule(p, item, -1);
 }
 
-/* The lane at which <item> waited was shut. If it has failed elsewhere before, and nothing is left,
- * its try is over.
+/* Whether a place that <item> has not tried is at a lane that has asked for patience just once. */
+static bool has_patient(const struct ocu_item *item)
+{
+	struct ocu_place *pl;
+	size_t i;
+
+	for (i = 0; i < place_count(item); i++) {
+		pl = place_at(item, i);
+		if (!pl->tried && pl->lane->health.trust == OCU_TRUST_PAUSED &&
+		    pl->lane->health.pauses <= 1)
+			return true;
+	}
+	return false;
+}
+
+/* Finds another place for <item>, which cannot stay where it was. False: none is left, and what has
+ * failed before has failed for good.
  */
-static void item_turned_away(struct ocu_plan *p, struct ocu_item *item)
+static bool item_moves(struct ocu_plan *p, struct ocu_item *item)
 {
 	if (item_route(p, item))
-		return;
-	if (has_open(item))
-		item_fails(p, item, NULL);
-	else
-		item_wait(p, item, NULL, p->now.mono_ms);
+		return true;
+	if (item->asked && (has_open(item) || !has_patient(item)))
+		return false;
+	item_rest(p, item, item->due_ms);
+	return true;
 }
 
 /* ---- Calls from outside ---- */
@@ -622,7 +631,7 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	if (item->state == OCU_ITEM_FLYING || item->ordered)
 		return;
 	item_unlink(p, item);
-	item_schedule(p, item, NULL, -1);
+	item_schedule(p, item, -1);
 }
 
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
@@ -639,7 +648,7 @@ void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_h
 	if (item->ordered)
 		item_obey(p, item);
 	else
-		item_schedule(p, item, NULL, -1);
+		item_schedule(p, item, -1);
 }
 
 void ocu_plan_order(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
@@ -719,19 +728,31 @@ static struct ocu_lane *first_at(const struct ocu_plan *p, const struct ocu_heap
 static bool items_slice(struct ocu_plan *p)
 {
 	struct ocu_item *item;
-	struct ocu_place *pl;
 	int i;
 
 	for (i = 0; i < OCU_PLAN_SLICE && (item = item_of(p->stale.first)); i++)
 		item_redate(p, item);
 	for (i = 0; i < OCU_PLAN_SLICE && (item = first_due(p, &p->later)); i++)
 		item_due(p, item);
+	return p->stale.first || first_due(p, &p->later);
+}
+
+/* Finds other places for a slice of those whose lane was shut. Returns where the first one has
+ * waited that has none, and has failed by that; NULL: there is no such one in this slice.
+ */
+static struct ocu_place *leaving_slice(struct ocu_plan *p)
+{
+	struct ocu_place *pl;
+	int i;
+
 	for (i = 0; i < OCU_PLAN_SLICE && (pl = place_of(p->leaving.first)); i++) {
-		item = pl->item;
-		item_unlink(p, item);
-		item_turned_away(p, item);
+		item_unlink(p, pl->item);
+		if (item_moves(p, pl->item))
+			continue;
+		item_fails(p, pl->item);
+		return pl;
 	}
-	return p->stale.first || p->leaving.first || first_due(p, &p->later);
+	return NULL;
 }
 
 /* The same for lanes. */
@@ -858,18 +879,25 @@ static int64_t wake_at(const struct ocu_plan *p)
 	return p->stepped ? min64(at, p->step_ms) : at;
 }
 
-bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
-		   int64_t *wake_ms)
+enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
+			    int64_t *wake_ms)
 {
+	struct ocu_place *lost;
 	struct ocu_lane *l;
 	bool more;
 	int i;
 
 	see(p, now);
 	notice_step(p);
+	*wake_ms = now->mono_ms;
+	lost = leaving_slice(p);
+	if (lost) {
+		*out = (struct ocu_turn){ .item = lost->item, .place = lost };
+		return OCU_NEXT_FAILED;
+	}
 	more = items_slice(p);
 	more |= lanes_slice(p);
-	*wake_ms = now->mono_ms;
+	more |= p->leaving.first != NULL;
 	for (i = 0; i < OCU_PLAN_SLICE; i++) {
 		l = lane_next(p);
 		if (!l)
@@ -877,11 +905,11 @@ bool ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_t
 		if (item_leaves(p, l->top))
 			continue;
 		turn_start(p, l->top, out);
-		return true;
+		return OCU_NEXT_TURN;
 	}
 	if (!more && i < OCU_PLAN_SLICE)
 		*wake_ms = wake_at(p);
-	return false;
+	return OCU_NEXT_NOTHING;
 }
 
 unsigned ocu_plan_steps(const struct ocu_plan *p)
@@ -1007,22 +1035,7 @@ static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max
 {
 	item->failures = 0;
 	item->ordered = false;
-	item_schedule(p, item, NULL, max_age_s);
-}
-
-/* Whether a place that <item> has not tried is at a lane that has asked for patience just once. */
-static bool has_patient(const struct ocu_item *item)
-{
-	struct ocu_place *pl;
-	size_t i;
-
-	for (i = 0; i < place_count(item); i++) {
-		pl = place_at(item, i);
-		if (!pl->tried && pl->lane->health.trust == OCU_TRUST_PAUSED &&
-		    pl->lane->health.pauses <= 1)
-			return true;
-	}
-	return false;
+	item_schedule(p, item, max_age_s);
 }
 
 /* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
@@ -1034,22 +1047,35 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	struct ocu_lane *l = item->lane;
 	bool patient = !item->ordered && ((end == OCU_END_PAUSE && l->health.pauses <= 1) ||
 					  has_patient(item));
-	bool blameless;
 
 	if (!item->automatic && !item->ordered) {
-		item_schedule(p, item, NULL, -1);
+		item_schedule(p, item, -1);
 		return true;
 	}
 	if (item_route(p, item))
 		return false;
 	if (patient && !has_open(item)) {
 		/* One of many that were refused together did not make it pause: no turn lost. */
-		blameless = end == OCU_END_PAUSE && !item->at->refusals;
-		item_wait(p, item, blameless ? NULL : l, p->now.mono_ms);
+		if (end == OCU_END_PAUSE && !item->at->refusals)
+			item->at->tried = false;
+		item_rest(p, item, p->now.mono_ms);
 		return false;
 	}
-	item_fails(p, item, l);
+	item_fails(p, item);
 	return true;
+}
+
+/* After a turn of <item> that is as if it had not been: it goes on, unless no place is left. That
+ * is said by ocu_plan_next(), as of those whose lane was shut.
+ */
+static void item_resumes(struct ocu_plan *p, struct ocu_item *item)
+{
+	if (!item->automatic && !item->ordered)
+		return;
+	if (item_moves(p, item))
+		return;
+	item->state = OCU_ITEM_WAITS;
+	place_enter(p, item->at, &p->leaving);
 }
 
 /* Lets no place of the try of <item> be left. */
@@ -1075,8 +1101,7 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 		p->locals = 0;
 
 	if (e->end == OCU_END_LOCAL || e->end == OCU_END_CANCELLED) {
-		if (item->automatic || item->ordered)
-			item_wait(p, item, NULL, item->due_ms);
+		item_resumes(p, item);
 		return false;
 	}
 	if (e->end == OCU_END_NEW)
@@ -1085,7 +1110,7 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 		item_succeeds(p, item, e->max_age_s);
 		return true;
 	}
-	item->at->tried = true;
+	item->at->tried = item->asked = true;
 	if (e->out_of_time)
 		item_give_up(item);
 	return item_goes_on(p, item, e->end);
@@ -1100,7 +1125,7 @@ bool ocu_plan_moved(struct ocu_plan *p, struct ocu_item *item, struct ocu_place 
 	turn_end(p, item);
 	learn(p, item, &e);
 	p->locals = 0;
-	item->at->tried = true;
+	item->at->tried = item->asked = true;
 
 	if (spare->knows != spare->lane) {
 		spare->vain = 0;

@@ -746,11 +746,12 @@ static void first_is_refused(void **state)
 }
 
 /* A certificate that has failed at its first URI waits for the second one, whose responder goes
- * down: what was seen in that try does not belong to the next one.
+ * down: that is a failure, which is told; and what was seen in that try does not belong to the
+ * next one.
  */
 static void lost_while_waiting(void **state)
 {
-	char a[128], b[128], d[128], *text, *p;
+	char a[128], b[128], d[128], line[160], *text, *p;
 	const char *uris[HOST_URIS_MAX] = { url(a, responder, "status-500"), url(b, other, "ok") };
 	const char *busy[HOST_URIS_MAX] = { url(d, other, "hold-ok") };
 	struct host_cert waits, flies;
@@ -771,10 +772,15 @@ static void lost_while_waiting(void **state)
 	responder_mode_set(other, false, RESPONDER_REFUSE);
 	responder_drop(other);
 	host_await_line(h, "flies.pem 2 ", 1);
-	barrier(h);
+	snprintf(line, sizeof(line), "N <OCSP-UPDATE> waits.pem 2 \"HTTP error\" 1 0 "
+		 "\"127.0.0.1:%u: nobody can be asked here now, and nobody else is left\"",
+		 responder_port(other));
+	host_await_line(h, line, 1);
 	assert_says(h, &waits, "Failures in a row: 1");
+	assert_says(h, &waits, "Attempt: http://127.0.0.1:");
+	assert_says(h, &waits, "status 500");
 	order(h, &waits);
-	host_await_line(h, "waits.pem 2 ", 1);
+	host_await_line(h, "waits.pem 2 ", 2);
 	text = host_ask(h, OCU_INQUIRY_DETAIL, &waits);
 	for (p = text; (p = strstr(p, "Attempt: ")); p++)
 		n++;

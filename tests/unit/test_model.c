@@ -151,6 +151,7 @@ struct cert {
 	bool unreached;            /* so the last turn ended */
 	int64_t free_ms;           /* before this it may be asked again at any time */
 	int64_t least_ms;          /* before this it may not, if the one above allows */
+	unsigned failures;         /* that were told, in a row */
 };
 
 struct sim {
@@ -490,6 +491,14 @@ static void note_over(struct sim *s, struct cert *c)
 		c->least_ms = s->now + ms - SECOND;
 }
 
+/* Whatever ends a try as a failure is told, and is one failure. */
+static void note_failures(struct cert *c, bool over)
+{
+	if (c->item.failures != c->failures + over && c->item.failures != 0)
+		fail_msg("%u failures, and %u were told", c->item.failures, c->failures + over);
+	c->failures = c->item.failures;
+}
+
 static void cert_ends(struct sim *s, struct cert *c)
 {
 	struct ocu_clock now = clock_of(s);
@@ -509,7 +518,19 @@ static void cert_ends(struct sim *s, struct cert *c)
 	c->at = NULL;
 	if (over)
 		note_over(s, c);
+	note_failures(c, over);
 	assert_int_not_equal(c->item.state, OCU_ITEM_FLYING);
+}
+
+/* A try has ended where it waited. */
+static void cert_fails(struct sim *s, const struct ocu_turn *t)
+{
+	struct cert *c = OCU_OWNER(t->item, struct cert, item);
+
+	assert_null(c->at);
+	(void)place_index(c, t->place);
+	note_over(s, c);
+	note_failures(c, true);
 }
 
 /* Starts all that may start; returns when to come again. */
@@ -522,14 +543,16 @@ static int64_t sim_start(struct sim *s)
 	for (;;) {
 		struct ocu_clock now = clock_of(s);
 		uint64_t before = compares;
-		bool starts = ocu_plan_next(s->plan, &now, &t, &wake);
+		enum ocu_next what = ocu_plan_next(s->plan, &now, &t, &wake);
 
 		if (compares - before > s->dearest)
 			s->dearest = compares - before;
 		s->events_n++;
-		if (starts) {
+		if (what == OCU_NEXT_TURN) {
 			cert_begins(s, &t);
 			idle = 0;
+		} else if (what == OCU_NEXT_FAILED) {
+			cert_fails(s, &t);
 		} else if (wake > s->now) {
 			return wake;
 		} else if (idle++ > 4 * (s->n_certs + s->n_resps) / OCU_PLAN_SLICE + 8) {
@@ -543,6 +566,7 @@ static void check_wait(struct sim *s, struct cert *c)
 {
 	bool waits = c->item.state == OCU_ITEM_WAITS;
 
+	note_failures(c, false);
 	if (c->item.automatic && c->n)
 		assert_int_not_equal(c->item.state, OCU_ITEM_IDLE);
 	if (c->item.state == OCU_ITEM_LATER)

@@ -96,19 +96,46 @@ static void hold(struct cert *c, int64_t age_s, int64_t left_s)
 	ocu_plan_held(bed.p, &c->item, &h, &bed.c);
 }
 
-/* Returns what may start now, after all slices of other work; its turn goes to *t. */
-static struct cert *next(struct ocu_turn *t)
+/* Returns what is to be done now, after all slices of other work; of whom goes to *t. */
+static enum ocu_next step(struct ocu_turn *t)
 {
+	enum ocu_next what;
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		if (ocu_plan_next(bed.p, &bed.c, t, &bed.wake))
-			return OCU_OWNER(t->item, struct cert, item);
-		if (bed.wake > bed.c.mono_ms)
-			return NULL;
+		what = ocu_plan_next(bed.p, &bed.c, t, &bed.wake);
+		if (what != OCU_NEXT_NOTHING || bed.wake > bed.c.mono_ms)
+			return what;
 	}
 	fail_msg("it never rests");
-	return NULL;
+	return OCU_NEXT_NOTHING;
+}
+
+/* Returns what may start now; its turn goes to *t. No try may end by that. */
+static struct cert *next(struct ocu_turn *t)
+{
+	switch (step(t)) {
+	case OCU_NEXT_NOTHING:
+		return NULL;
+	case OCU_NEXT_TURN:
+		break;
+	case OCU_NEXT_FAILED:
+		fail_msg("%d has failed", (int)(OCU_OWNER(t->item, struct cert, item) -
+						bed.certs));
+	}
+	return OCU_OWNER(t->item, struct cert, item);
+}
+
+/* Expects to be told that the try of <c> has ended where it has waited. */
+static void fails(struct cert *c, char where)
+{
+	unsigned failures = c->item.failures;
+	struct ocu_turn t;
+
+	assert_int_equal(step(&t), OCU_NEXT_FAILED);
+	assert_ptr_equal(t.item, &c->item);
+	assert_int_equal((int)(t.place->lane - bed.lanes) + 'a', where);
+	assert_int_equal(c->item.failures, failures + 1);
 }
 
 /* Expects that <c> starts now, at <where>. */
@@ -429,7 +456,7 @@ static void a_step_is_followed_in_slices(void **state)
 	none_until(3600000);
 	bed.c.wall_s += 7 * DAY - 1000;
 	for (calls = 0, moved = 0; moved < CERTS; calls++) {
-		assert_false(ocu_plan_next(bed.p, &bed.c, &t, &bed.wake));
+		assert_int_equal(ocu_plan_next(bed.p, &bed.c, &t, &bed.wake), OCU_NEXT_NOTHING);
 		for (i = 0, moved = 0; i < CERTS; i++)
 			moved += bed.certs[i].item.due_ms < MONO + 3600000;
 		assert_true(moved <= (calls + 1) * OCU_PLAN_SLICE);
@@ -930,6 +957,7 @@ static void who_is_turned_away_keeps_its_patience(void **state)
 	none_starts();
 	waits(c, OCU_WAIT_TURN, 0);
 	ends(o, OCU_END_UNREACHED, true);
+	fails(c, 'b');
 	none_until(1000);
 	waits(c, OCU_WAIT_LATER, 30000);
 	assert_int_equal(c->item.failures, 1);
@@ -939,6 +967,85 @@ static void who_is_turned_away_keeps_its_patience(void **state)
 	pass(30000);
 	starts(c, 'a');
 	bed_end();
+}
+
+/* The same when all are down by then; who has not asked anybody has not failed. */
+static void who_is_turned_away_by_the_last_has_failed(void **state)
+{
+	struct cert *c, *o, *new;
+
+	(void)state;
+	bed_begin(64, 16);
+	o = add("b");
+	starts(o, 'b');
+	c = add("ab");
+	starts(c, 'a');
+	ends(c, OCU_END_UNREACHED, false);
+	none_starts();
+	new = add("ab");
+	none_starts();
+	ends(o, OCU_END_UNREACHED, true);
+	fails(c, 'b');
+	none_until(1000);
+	assert_int_equal(new->item.failures, 0);
+	waits(new, OCU_WAIT_DOWN, 1000);
+	waits(c, OCU_WAIT_DOWN, 1000);
+	/* each probes where it has not been */
+	pass(1000);
+	starts(c, 'b');
+	starts(new, 'a');
+	ends_well(new);
+	ends_well(c);
+	bed_end();
+}
+
+/* A pause, where it was not asked, is waited for. */
+static void who_is_turned_away_by_a_pause_waits(void **state)
+{
+	struct cert *c, *o;
+
+	(void)state;
+	bed_begin(64, 16);
+	o = add("b");
+	starts(o, 'b');
+	c = add("ab");
+	starts(c, 'a');
+	ends(c, OCU_END_UNREACHED, false);
+	none_starts();
+	pauses(o, 5, false);
+	/* that it answers at all is a sign of life, so that the other one is asked again */
+	starts(c, 'a');
+	assert_int_equal(c->item.failures, 0);
+	ends(c, OCU_END_UNREACHED, false);
+	none_starts();
+	assert_int_equal(c->item.failures, 0);
+	bed_end();
+}
+
+/* A turn that is as if it had not been may find its lane shut when it ends. */
+static void who_is_cancelled_may_have_no_place_left(void **state)
+{
+	static const enum ocu_end how[] = { OCU_END_LOCAL, OCU_END_CANCELLED };
+	struct cert *c, *o;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		bed_begin(64, 16);
+		warm('b');
+		o = add("b");
+		starts(o, 'b');
+		c = add("ab");
+		starts(c, 'a');
+		ends(c, OCU_END_REFUSED, false);
+		starts(c, 'b');
+		ends(o, OCU_END_UNREACHED, true);
+		ends(c, how[i], false);
+		assert_int_equal(c->item.failures, 0);
+		fails(c, 'b');
+		waits(c, OCU_WAIT_LATER, 30000);
+		bed_end();
+	}
 }
 
 static void who_waits_everywhere_is_taken_by_the_first(void **state)
@@ -1670,6 +1777,9 @@ int main(void)
 		cmocka_unit_test(a_suspect_is_used_again_after_a_while),
 		cmocka_unit_test(who_fails_everywhere_waits_for_its_own_time),
 		cmocka_unit_test(who_is_turned_away_keeps_its_patience),
+		cmocka_unit_test(who_is_turned_away_by_the_last_has_failed),
+		cmocka_unit_test(who_is_turned_away_by_a_pause_waits),
+		cmocka_unit_test(who_is_cancelled_may_have_no_place_left),
 		cmocka_unit_test(who_waits_everywhere_is_taken_by_the_first),
 		cmocka_unit_test(who_can_afford_it_probes),
 		cmocka_unit_test(one_uri_may_follow_another_at_one_responder),

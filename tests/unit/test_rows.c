@@ -93,7 +93,7 @@ static struct ocu_cert *begin(struct bed *b)
 	struct ocu_turn t;
 	int64_t wake_ms;
 
-	assert_true(ocu_plan_next(b->plan, &b->now, &t, &wake_ms));
+	assert_int_equal(ocu_plan_next(b->plan, &b->now, &t, &wake_ms), OCU_NEXT_TURN);
 	return OCU_OWNER(t.item, struct ocu_cert, item);
 }
 
@@ -279,7 +279,7 @@ static void no_next(void **state)
 	c->item.not_after = START;
 	c->automatic = true;
 	ocu_plan_automatic(b.plan, &c->item, true, &b.now);
-	assert_false(ocu_plan_next(b.plan, &b.now, &turn, &wake_ms));
+	assert_int_equal(ocu_plan_next(b.plan, &b.now, &turn, &wake_ms), OCU_NEXT_NOTHING);
 	assert_lists(&b, NULL, OCU_ROWS_TABLE, OCU_ROWS_HEADER
 		     "6f6c | old.pem | - | - | 0 | 0 | 0 | Unknown\n");
 	bed_fini(&b);

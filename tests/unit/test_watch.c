@@ -109,7 +109,7 @@ static void turn(struct bed *b, enum ocu_end end)
 	struct ocu_turn t;
 	int64_t wake_ms;
 
-	assert_true(ocu_plan_next(b->plan, &b->now, &t, &wake_ms));
+	assert_int_equal(ocu_plan_next(b->plan, &b->now, &t, &wake_ms), OCU_NEXT_TURN);
 	(void)ocu_plan_done(b->plan, t.item, &ended, &b->now);
 }
 
@@ -254,7 +254,7 @@ static void responder_down(void **state)
 		int64_t wake_ms;
 
 		pass(&b, 60);
-		if (ocu_plan_next(b.plan, &b.now, &t, &wake_ms))
+		if (ocu_plan_next(b.plan, &b.now, &t, &wake_ms) == OCU_NEXT_TURN)
 			(void)ocu_plan_done(b.plan, t.item,
 					    &(struct ocu_ended){ .end = OCU_END_UNREACHED },
 					    &b.now);
