@@ -164,7 +164,8 @@ void ocu_plan_order(struct ocu_plan *p, struct ocu_item *item, const struct ocu_
 struct ocu_turn {
 	struct ocu_item *item;
 	struct ocu_place *place;
-	bool last; /* no other place that is believed to work is left: be patient with this one */
+	bool first; /* of its try: what was seen before belongs to another one */
+	bool last;  /* no other place that is believed to work is left: be patient with this one */
 };
 
 enum ocu_next {

@@ -208,26 +208,13 @@ static void turn_lost(struct ocu_engine *e, const struct ocu_turn *at, const str
 	settle(e, c, OCU_CONNECT, false, now);
 }
 
-/* Whether the turn that begins is the first one of a try of <c>. The plan may have given up the try
- * before without a word: another response was set.
- */
-static bool is_first(const struct ocu_cert *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->n_uris; i++)
-		if (c->places[i].tried)
-			return false;
-	return !c->item.spare;
-}
-
 static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
 		       const struct ocu_clock *now)
 {
 	struct ocu_cert *c = OCU_OWNER(turn->item, struct ocu_cert, item);
 	struct ocu_job *j;
 
-	if (is_first(c)) {
+	if (turn->first) {
 		ocu_job_forget(c);
 		c->left_ms = e->conf.timeout_ms;
 	}

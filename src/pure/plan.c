@@ -831,7 +831,8 @@ static void turn_start(struct ocu_plan *p, struct ocu_place *pl, struct ocu_turn
 	item->probes = lane_shut(l) && !item->ordered;
 	item->ask = (struct ocu_ask){ .who = item->seq, .spell = l->health.spell,
 				      .start_ms = p->now.mono_ms };
-	*out = (struct ocu_turn){ .item = item, .place = pl, .last = !has_other(item, pl) };
+	*out = (struct ocu_turn){ .item = item, .place = pl, .first = !item->asked,
+				  .last = !has_other(item, pl) };
 	p->flying++;
 	l->flying++;
 	if (!l->health.answered)

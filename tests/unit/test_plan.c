@@ -161,6 +161,16 @@ static void starts_last(struct cert *c, char where, bool last)
 	assert_int_equal(t.last, last);
 }
 
+/* Expects that <c> starts now, at <where>, and whether that is the <first> turn of a try. */
+static void starts_try(struct cert *c, char where, bool first)
+{
+	struct ocu_turn t;
+
+	assert_ptr_equal(next(&t), c);
+	assert_int_equal((int)(t.place->lane - bed.lanes) + 'a', where);
+	assert_int_equal(t.first, first);
+}
+
 static void none_starts(void)
 {
 	struct ocu_turn t;
@@ -939,6 +949,50 @@ static void who_fails_everywhere_waits_for_its_own_time(void **state)
 	starts(c, 'b');
 	ends(c, OCU_END_REFUSED, true);
 	assert_int_equal(c->item.failures, 3);
+	bed_end();
+}
+
+/* What a try has used of its time, and seen, is no matter of the next one, however that begins. */
+static void a_try_has_one_first_turn(void **state)
+{
+	struct cert *c, *o;
+
+	(void)state;
+	bed_begin(64, 16);
+	o = add("b");
+	starts_try(o, 'b', true);
+	ends(o, OCU_END_UNREACHED, true);
+	c = add("abc");
+	starts_try(c, 'a', true);
+	ends(c, OCU_END_REFUSED, false);
+	starts_try(c, 'c', false);
+	ends(c, OCU_END_CANCELLED, false);
+	starts_try(c, 'c', false);
+	ends(c, OCU_END_REFUSED, true);
+	/* the time of b comes before its own */
+	pass(1000);
+	starts_try(c, 'b', true);
+	ends(c, OCU_END_LOCAL, false);
+	waits(c, OCU_WAIT_LATER, 30000);
+	pass(1000);
+	starts_try(c, 'b', true);
+	ends(c, OCU_END_REFUSED, true);
+	starts_try(o, 'b', true);
+	ends_well(o);
+	/* or it is ordered, or a pause is over */
+	ocu_plan_order(bed.p, &c->item, &bed.c);
+	starts_try(c, 'a', true);
+	ends(c, OCU_END_SILENT, false);
+	starts_try(c, 'b', false);
+	ends_well(c);
+	ocu_plan_order(bed.p, &o->item, &bed.c);
+	starts_try(o, 'b', true);
+	ends_well(o);
+	hold(o, 0, 0);
+	starts_try(o, 'b', true);
+	pauses(o, 1, false);
+	pass(1000);
+	starts_try(o, 'b', true);
 	bed_end();
 }
 
@@ -1776,6 +1830,7 @@ int main(void)
 		cmocka_unit_test(a_pause_elsewhere_is_no_failure),
 		cmocka_unit_test(a_suspect_is_used_again_after_a_while),
 		cmocka_unit_test(who_fails_everywhere_waits_for_its_own_time),
+		cmocka_unit_test(a_try_has_one_first_turn),
 		cmocka_unit_test(who_is_turned_away_keeps_its_patience),
 		cmocka_unit_test(who_is_turned_away_by_the_last_has_failed),
 		cmocka_unit_test(who_is_turned_away_by_a_pause_waits),
