@@ -207,10 +207,10 @@ struct ocu_ended {
 };
 
 /* Says how the turn of <item> ended (<e> is borrowed). Returns whether its try is over: if not, it
- * goes on at another place, at this one after a first pause, or (CANCELLED, LOCAL) as if the turn
- * had not been; then ocu_plan_next() says if no place is left. After LOCAL nothing is started for a
- * second, doubled up to a minute.
- * A response that is not usable when it comes is a failure of this certificate.
+ * goes on at another place, or at this one after a first pause, while it has time left; after
+ * CANCELLED and LOCAL as if the turn had not been, and ocu_plan_next() says if no place is left.
+ * After LOCAL nothing is started for a second, doubled up to a minute. A response that is not
+ * usable when it comes is a failure of this certificate.
  */
 bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e,
 		   const struct ocu_clock *now);

@@ -1041,13 +1041,12 @@ static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max
 
 /* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
  * It is not when the responder asks for patience for the first time, or another one has done so
- * that was not asked yet: then it waits for that.
+ * that was not asked yet: then it waits for that, if it has time.
  */
-static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end end)
+static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
 {
-	struct ocu_lane *l = item->lane;
-	bool patient = !item->ordered && ((end == OCU_END_PAUSE && l->health.pauses <= 1) ||
-					  has_patient(item));
+	bool pause = e->end == OCU_END_PAUSE;
+	bool patient = (pause && item->lane->health.pauses <= 1) || has_patient(item);
 
 	if (!item->automatic && !item->ordered) {
 		item_schedule(p, item, -1);
@@ -1055,9 +1054,9 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, enum ocu_end
 	}
 	if (item_route(p, item))
 		return false;
-	if (patient && !has_open(item)) {
+	if (patient && !item->ordered && !e->out_of_time && !has_open(item)) {
 		/* One of many that were refused together did not make it pause: no turn lost. */
-		if (end == OCU_END_PAUSE && !item->at->refusals)
+		if (pause && !item->at->refusals)
 			item->at->tried = false;
 		item_rest(p, item, p->now.mono_ms);
 		return false;
@@ -1114,7 +1113,7 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 	item->at->tried = item->asked = true;
 	if (e->out_of_time)
 		item_give_up(item);
-	return item_goes_on(p, item, e->end);
+	return item_goes_on(p, item, e);
 }
 
 bool ocu_plan_moved(struct ocu_plan *p, struct ocu_item *item, struct ocu_place *spare,
@@ -1136,7 +1135,7 @@ bool ocu_plan_moved(struct ocu_plan *p, struct ocu_item *item, struct ocu_place 
 	spare->item = item;
 	spare->tried = false;
 	item->spare = spare;
-	return item_goes_on(p, item, OCU_END_MOVED);
+	return item_goes_on(p, item, &e);
 }
 
 /* ---- Listings ---- */

@@ -872,6 +872,41 @@ static void time_ends_a_try(void **state)
 	bed_end();
 }
 
+/* So does one that would wait for the end of a pause if it had time. The next one does. */
+static void time_ends_a_try_that_is_asked_for_patience(void **state)
+{
+	static const struct {
+		const char *uris;
+		int64_t retry_after_s;
+		bool out_of_time;
+		bool over;
+	} rows[] = {
+		{ "a", -1, false, false }, { "a", -1, true, true }, { "a", 7, false, false },
+		{ "a", 7, true, true }, { "aa", 7, true, true },
+	};
+	struct ocu_ended e = { .end = OCU_END_PAUSE };
+	struct cert *c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bed_begin(64, 16);
+		c = add(rows[i].uris);
+		starts_try(c, 'a', true);
+		pass(10000);
+		e.retry_after_s = rows[i].retry_after_s;
+		e.out_of_time = rows[i].out_of_time;
+		if (ocu_plan_done(bed.p, &c->item, &e, &bed.c) != rows[i].over)
+			fail_msg("row %zu", i);
+		assert_int_equal(c->item.failures, rows[i].over);
+		none_until(rows[i].retry_after_s > 0 ? 17000 : 11000);
+		pass(bed.wake - bed.c.mono_ms);
+		starts_try(c, 'a', true);
+		ends_well(c);
+		bed_end();
+	}
+}
+
 /* A responder that was not asked yet and wants patience is waited for: that is no failure. */
 static void a_pause_elsewhere_is_no_failure(void **state)
 {
@@ -1827,6 +1862,7 @@ int main(void)
 		cmocka_unit_test(the_first_hang_of_a_stranger_is_enough),
 		cmocka_unit_test(who_can_leaves_one_that_stalls),
 		cmocka_unit_test(time_ends_a_try),
+		cmocka_unit_test(time_ends_a_try_that_is_asked_for_patience),
 		cmocka_unit_test(a_pause_elsewhere_is_no_failure),
 		cmocka_unit_test(a_suspect_is_used_again_after_a_while),
 		cmocka_unit_test(who_fails_everywhere_waits_for_its_own_time),
