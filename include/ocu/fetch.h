@@ -73,6 +73,8 @@ struct ocu_fetch {
 
 	/* out */
 	enum ocu_end end;
+	bool timed_out;                 /* SILENT, UNREACHED, BROKEN: limit_ms or silence_ms ended
+					 * it, and not what the other side did or DNS said */
 	struct ocu_err err;             /* code OCU_OK if NEW or CURRENT. Else the stage at which it
 					 * failed, and the cause alone: no address, no URL */
 	struct ocu_buf der;             /* NEW: the response; ocu_buf_fini() by the caller always */

@@ -9,7 +9,8 @@
 
 #define OCU_JOB_REDIRECTS_MAX 3
 #define OCU_JOB_SILENCE_MS 2500 /* without a status line for so long the next URI is tried, if there
-				 * is another one that is believed to work */
+				 * is another one that is believed to work; less than this, and than
+				 * a quarter of the time of a try, is too little to judge by */
 
 /* A turn in flight. */
 struct ocu_job {
@@ -19,15 +20,18 @@ struct ocu_job {
 	char *etag, *last_modified; /* copies: other ones may take their place meanwhile */
 	size_t uri;            /* index of the URI, also where a redirect of it led */
 	bool hopped;           /* it goes to where a redirect led */
+	bool brief;            /* it has too little time to judge the responder by */
 	int64_t began_ms;
 	void *owner;           /* the callbacks' */
 };
 
-/* Makes the job for a turn of <c> at <turn->place>. Nothing is started. Errors: OCU_NOMEM; *out is
+/* Makes the job for a turn of <c> at <turn->place>, in a try that may take <timeout_ms>: what was
+ * seen before the first turn of it is forgotten. Nothing is started. Errors: OCU_NOMEM; *out is
  * then NULL.
  */
 OCU_MUST enum ocu_status ocu_job_new(struct ocu_job **out, struct ocu_cert *c,
-				     const struct ocu_turn *turn, const struct ocu_clock *now);
+				     const struct ocu_turn *turn, int64_t timeout_ms,
+				     const struct ocu_clock *now);
 
 /* Frees <j> (may be NULL) and what its fetch has left. */
 void ocu_job_free(struct ocu_job *j);

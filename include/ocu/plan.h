@@ -48,6 +48,8 @@ enum ocu_end {
 	OCU_END_PAUSE,     /* asked for patience: 429, 502, 503, 504, tryLater */
 	OCU_END_SILENT,    /* connected, but no status line: hang, close, reset, garbage, TLS */
 	OCU_END_UNREACHED, /* not connected: DNS, connect */
+	OCU_END_CUT,       /* any of the three above, but the try had too little time left for it to
+			    * tell anything of the responder */
 	OCU_END_LOCAL,     /* failed on this side (memory, descriptors): tells nothing of it */
 	OCU_END_CANCELLED, /* given up from this side: as if it had not begun */
 	OCU_END_MOVED,     /* redirected elsewhere: for ocu_plan_moved(), not ocu_plan_done() */

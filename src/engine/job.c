@@ -53,30 +53,40 @@ static void validators_fill(struct ocu_job *j, const struct ocu_clock *now)
 	j->fetch.last_modified = j->last_modified = copy(ocu_cert_last_modified(c, j->uri));
 }
 
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Who has another URI that is believed to work leaves it half of the time. */
-static void time_fill(struct ocu_job *j, bool last)
+static void time_fill(struct ocu_job *j, bool last, int64_t timeout_ms)
 {
 	int64_t left_ms = j->cert->left_ms, half_ms = left_ms / 2;
 
 	j->fetch.limit_ms = last ? left_ms : half_ms;
 	if (!last)
-		j->fetch.silence_ms = half_ms < OCU_JOB_SILENCE_MS ? half_ms : OCU_JOB_SILENCE_MS;
+		j->fetch.silence_ms = min64(half_ms, OCU_JOB_SILENCE_MS);
+	j->brief = j->fetch.limit_ms < min64(timeout_ms / 4, OCU_JOB_SILENCE_MS);
 }
 
 enum ocu_status ocu_job_new(struct ocu_job **out, struct ocu_cert *c, const struct ocu_turn *turn,
-			    const struct ocu_clock *now)
+			    int64_t timeout_ms, const struct ocu_clock *now)
 {
 	struct ocu_job *j = calloc(1, sizeof(*j));
 
 	*out = j;
 	if (!j)
 		return OCU_NOMEM;
+	if (turn->first) {
+		ocu_job_forget(c);
+		c->left_ms = timeout_ms;
+	}
 	c->refs++;
 	j->cert = c;
 	j->hopped = turn->place == &c->places[c->n_uris];
 	j->uri = j->hopped ? c->hop->uri : (size_t)(turn->place - c->places);
 	j->began_ms = now->mono_ms;
-	time_fill(j, turn->last);
+	time_fill(j, turn->last, timeout_ms);
 	validators_fill(j, now);
 	if (fetch_fill(j))
 		return OCU_OK;
@@ -205,7 +215,8 @@ static void redirects_over(struct ocu_fetch *f)
 }
 
 /* How <j> ended, seen from now. What is held may be another response than when it began: then what
- * it brought may be no newer, or what it says is current is not there any more.
+ * it brought may be no newer, or what it says is current is not there any more. And a responder
+ * that other ones have left no time may be as good as any.
  */
 static enum ocu_end end_now(const struct ocu_job *j, const struct ocu_clock *now)
 {
@@ -217,6 +228,8 @@ static enum ocu_end end_now(const struct ocu_job *j, const struct ocu_clock *now
 		return OCU_END_CURRENT;
 	if (f->end == OCU_END_CURRENT && !ocu_held_usable(held, now->wall_s))
 		return OCU_END_CANCELLED;
+	if (f->timed_out && j->brief)
+		return OCU_END_CUT;
 	return f->end;
 }
 

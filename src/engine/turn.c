@@ -214,13 +214,9 @@ static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
 	struct ocu_cert *c = OCU_OWNER(turn->item, struct ocu_cert, item);
 	struct ocu_job *j;
 
-	if (turn->first) {
-		ocu_job_forget(c);
-		c->left_ms = e->conf.timeout_ms;
-	}
 	if (!c->item.spare)
 		ocu_job_hop_free(c, e->responders);
-	if (ocu_job_new(&j, c, turn, now) != OCU_OK) {
+	if (ocu_job_new(&j, c, turn, e->conf.timeout_ms, now) != OCU_OK) {
 		turn_failed(e, c, now);
 		return;
 	}

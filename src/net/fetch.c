@@ -126,7 +126,8 @@ static void request_failed(struct run *r, const struct ocu_request_result *res)
 	int64_t ms = r->stop == STOP_SILENCE ? f->silence_ms : f->limit_ms;
 
 	f->err = res->err;
-	if (r->stop != STOP_NOT)
+	f->timed_out = r->stop != STOP_NOT;
+	if (f->timed_out)
 		(void)ocu_fail(&f->err, res->stage, "%.200s within %lld ms", res->err.msg,
 			       (long long)ms);
 	/* A redirect that leads where it may not says nothing of who is there. */
@@ -602,6 +603,7 @@ void ocu_fetcher_free(struct ocu_fetcher *fr)
 static void out_init(struct ocu_fetch *f)
 {
 	f->end = OCU_END_CANCELLED;
+	f->timed_out = false;
 	f->err = (struct ocu_err){ .code = OCU_OK };
 	ocu_buf_init(&f->der, OCU_HTTP_BODY_MAX_BYTES);
 	f->fresh = (struct ocu_held){ 0 };

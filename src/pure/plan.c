@@ -1011,6 +1011,7 @@ static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_en
 		    (!pause || item->at->refusals >= OCU_PLAN_VAIN_REFUSALS))
 			item_mark(p, item, l, true);
 		break;
+	case OCU_END_CUT:
 	case OCU_END_LOCAL:
 	case OCU_END_CANCELLED:
 		break;

@@ -960,13 +960,16 @@ static void hanging(void **state)
 		enum ocu_end end;
 		const char *why;
 		int hung;
+		bool timed_out;
 	} rows[] = {
-		{ "http://127.0.0.1:%/ok/", 9000, 100, OCU_END_NEW, NULL, 0 },
-		{ "http://127.0.0.1:%/hang/", 400, 0, OCU_END_SILENT, "within 400 ms", 1 },
-		{ "http://127.0.0.1:%/hang/", 9000, 400, OCU_END_SILENT, "within 400 ms", 1 },
-		{ "http://127.0.0.1:%/hang/", 9000, 100, OCU_END_SILENT, "within 100 ms", 0 },
-		{ "http://127.0.0.1:%/slow-350/", 9000, 0, OCU_END_NEW, NULL, 1 },
-		{ "http://127.0.0.1:%/hang-body/", 500, 100, OCU_END_BROKEN, "status 200", 0 },
+		{ "http://127.0.0.1:%/ok/", 9000, 100, OCU_END_NEW, NULL, 0, false },
+		{ "http://127.0.0.1:%/hang/", 400, 0, OCU_END_SILENT, "in 400 ms", 1, true },
+		{ "http://127.0.0.1:%/hang/", 9000, 400, OCU_END_SILENT, "in 400 ms", 1, true },
+		{ "http://127.0.0.1:%/hang/", 9000, 100, OCU_END_SILENT, "in 100 ms", 0, true },
+		{ "http://127.0.0.1:%/slow-350/", 9000, 0, OCU_END_NEW, NULL, 1, false },
+		{ "http://127.0.0.1:%/hang-body/", 500, 100, OCU_END_BROKEN, "200", 0, true },
+		{ "http://127.0.0.1:%/close/", 9000, 0, OCU_END_SILENT, NULL, 0, false },
+		{ "http://127.0.0.1:1/", 9000, 0, OCU_END_UNREACHED, NULL, 0, false },
 	};
 	struct job j;
 	struct bed b;
@@ -980,8 +983,8 @@ static void hanging(void **state)
 		j.f.limit_ms = rows[i].limit_ms;
 		j.f.silence_ms = rows[i].silence_ms;
 		expect(&j, rows[i].end, rows[i].why);
-		if (j.hung != rows[i].hung)
-			fail_msg("row %zu: %d", i, j.hung);
+		if (j.hung != rows[i].hung || j.f.timed_out != rows[i].timed_out)
+			fail_msg("row %zu: %d, %d", i, j.hung, j.f.timed_out);
 	}
 	/* It need not be listened to, and may cancel the fetch from there. */
 	job_init(&b, &j, "http://127.0.0.1:%/hang/");
@@ -1011,6 +1014,7 @@ static void stalls_are_told(void **state)
 	job_init(&b, &j, "http://127.0.0.1:%/ok/");
 	j.f.limit_ms = 1200;
 	expect(&j, OCU_END_UNREACHED, "1200 ms");
+	assert_true(j.f.timed_out);
 	assert_int_equal(j.stalled, 1);
 	assert_int_equal(j.hung, 0);
 	/* It need not be listened to, and may cancel the fetch from there. */

@@ -872,6 +872,37 @@ static void time_ends_a_try(void **state)
 	bed_end();
 }
 
+/* Who was left no time tells nothing of the responder, but its try goes on, or is over. */
+static void who_is_cut_short_blames_nobody(void **state)
+{
+	struct cert *c, *o;
+
+	(void)state;
+	bed_begin(64, 16);
+	warm('b');
+	c = add("ab");
+	o = add("b");
+	starts(c, 'a');
+	ends(c, OCU_END_CUT, false);
+	assert_int_equal(lane('a')->health.trust, OCU_TRUST_GOOD);
+	starts(c, 'b');
+	ends(c, OCU_END_CUT, true);
+	assert_int_equal(c->item.failures, 1);
+	assert_int_equal(lane('b')->health.trust, OCU_TRUST_GOOD);
+	assert_int_equal(lane('b')->health.window, 16);
+	/* nor that it is back */
+	starts(o, 'b');
+	ends(o, OCU_END_UNREACHED, true);
+	pass(1000);
+	starts(o, 'b');
+	ends(o, OCU_END_CUT, true);
+	assert_int_equal(lane('b')->health.trust, OCU_TRUST_DOWN);
+	starts(o, 'b');
+	ends_well(o);
+	waits(c, OCU_WAIT_LATER, 30000);
+	bed_end();
+}
+
 /* So does one that would wait for the end of a pause if it had time. The next one does. */
 static void time_ends_a_try_that_is_asked_for_patience(void **state)
 {
@@ -1862,6 +1893,7 @@ int main(void)
 		cmocka_unit_test(the_first_hang_of_a_stranger_is_enough),
 		cmocka_unit_test(who_can_leaves_one_that_stalls),
 		cmocka_unit_test(time_ends_a_try),
+		cmocka_unit_test(who_is_cut_short_blames_nobody),
 		cmocka_unit_test(time_ends_a_try_that_is_asked_for_patience),
 		cmocka_unit_test(a_pause_elsewhere_is_no_failure),
 		cmocka_unit_test(a_suspect_is_used_again_after_a_while),
