@@ -9,7 +9,7 @@
 #include "ocu/base.h"
 #include "ocu/pace.h"
 
-#define OCU_HEALTH_STRIKES 3           /* different certificates that must fail */
+#define OCU_HEALTH_STRIKES 3           /* different certificates that must fail, or be refused */
 #define OCU_HEALTH_AGAIN_MS 1000       /* the first time before it is asked again, doubled */
 #define OCU_HEALTH_AGAIN_MAX_MS 60000  /* up to this, and up to a 30th more by chance */
 #define OCU_HEALTH_PAUSE_MAX_S 3600    /* no pause is longer, whatever the responder wishes */
@@ -31,6 +31,7 @@ struct ocu_health {
 	unsigned pauses;    /* in a row, without a success between them */
 	bool careful;       /* it has paused: the window grows by one at a time */
 	bool doubtful;      /* the pause may concern one certificate alone */
+	unsigned doubts;    /* so many other ones may find out at once whether it does */
 	unsigned failures;  /* likewise, what made it wait longer */
 	unsigned strikes;   /* different certificates that failed, likewise */
 	uint64_t struck[OCU_HEALTH_STRIKES]; /* which */
@@ -73,6 +74,10 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
  * ... 60 s, which is also the least). The window is halved; the rate that was let through is kept
  * to afterwards; not so if <again>: the same certificate has caused a pause there before, without a
  * success of its own since, and may be the reason.
+ * A first pause of unsaid length is in doubt: what is refused may be that one certificate, or two.
+ * Others may ask without waiting for its end, one at a time, until OCU_HEALTH_STRIKES were refused,
+ * which is one pause then. If one of them is answered there was none. That is not for a responder
+ * that has paused before and has not found its full window since: it limits all.
  */
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
 		       bool again, int64_t now, uint32_t rnd);

@@ -60,6 +60,7 @@ static void go_down(struct ocu_health *h)
 {
 	h->trust = OCU_TRUST_DOWN;
 	h->answered = false;
+	h->doubts = 0;
 	h->window = 1;
 	h->careful = false;
 	ocu_pace_forget(&h->pace);
@@ -73,12 +74,22 @@ static void wait_longer(struct ocu_health *h, const struct ocu_ask *a, int64_t n
 	h->again_ms = later(a->start_ms + delay(h->failures, rnd), now + OCU_HEALTH_AGAIN_MS);
 }
 
-static void resume(struct ocu_health *h, int64_t now)
+/* Whether <a> was made to find out whether the pause concerns one certificate alone. */
+static bool settles_doubt(const struct ocu_health *h, const struct ocu_ask *a)
+{
+	return h->trust == OCU_TRUST_PAUSED && h->doubts && a->start_ms < h->again_ms;
+}
+
+/* Ends a pause by <a>, which was not refused. If there was none the measurement of the rate goes
+ * on.
+ */
+static void resume(struct ocu_health *h, const struct ocu_ask *a, int64_t now)
 {
 	if (h->doubtful)
 		ocu_pace_ignore(&h->pace, now);
-	else
+	else if (!settles_doubt(h, a))
 		ocu_pace_resume(&h->pace, h->again_ms < now ? h->again_ms : now, now);
+	h->doubts = 0;
 	h->trust = OCU_TRUST_GOOD;
 }
 
@@ -90,7 +101,7 @@ void ocu_health_answered(struct ocu_health *h, const struct ocu_ask *a, unsigned
 			ocu_pace_let(&h->pace, now);
 			return;
 		}
-		resume(h, now);
+		resume(h, a, now);
 	}
 	ocu_pace_let(&h->pace, now);
 	h->trust = OCU_TRUST_GOOD;
@@ -133,7 +144,7 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 		return;
 	}
 	if (h->trust == OCU_TRUST_PAUSED)
-		resume(h, now);
+		resume(h, a, now);
 	strike(h, a->who);
 	if (news)
 		wait_longer(h, a, now, rnd);
@@ -146,6 +157,18 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 	}
 }
 
+/* One more pause, or one more sign that there is one. */
+static void count_pause(struct ocu_health *h, const struct ocu_ask *a)
+{
+	if (settles_doubt(h, a)) {
+		h->doubts--;
+		return;
+	}
+	h->doubts = h->careful ? 0 : OCU_HEALTH_STRIKES - 1;
+	count(&h->pauses);
+	halve(h);
+}
+
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
 		       bool again, int64_t now, uint32_t rnd)
 {
@@ -154,13 +177,14 @@ void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t re
 	/* One that is down shows by this that it is not, however long ago it was asked. */
 	if (a->spell != h->spell && h->trust != OCU_TRUST_DOWN)
 		return;
-	count(&h->pauses);
+	count_pause(h, a);
+	if (retry_after_s > 0)
+		h->doubts = 0;
 	h->spell++;
 	h->trust = OCU_TRUST_PAUSED;
 	h->answered = h->careful = true;
 	h->doubtful = again;
 	h->failures = h->strikes = 0;
-	halve(h);
 	ms = delay(h->pauses, rnd);
 	if (retry_after_s > OCU_HEALTH_PAUSE_MAX_S)
 		retry_after_s = OCU_HEALTH_PAUSE_MAX_S;

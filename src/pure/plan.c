@@ -163,6 +163,12 @@ static bool lane_asked_all(const struct ocu_lane *l)
 	return !l->queue.first && !l->movers.first;
 }
 
+/* Whether others than those who were refused may ask whether <l> has paused at all. */
+static bool lane_doubts(const struct ocu_lane *l)
+{
+	return l->health.trust == OCU_TRUST_PAUSED && l->health.doubts && !lane_asked_all(l);
+}
+
 /* Returns the place that would start first. At an open lane nobody is in `asked`. */
 static struct ocu_place *lane_first(const struct ocu_lane *l)
 {
@@ -203,7 +209,7 @@ static struct ocu_heap *lane_heap(struct ocu_plan *p, struct ocu_lane *l)
 		if (l->probing || l->flying >= p->conf.host_maxconn)
 			return NULL;
 		l->at_ms = l->health.again_ms;
-		if (lane_due(p, l))
+		if (lane_due(p, l) || lane_doubts(l))
 			return ready;
 		return l->health.trust == OCU_TRUST_DOWN ? &p->probes : &p->timed;
 	}
@@ -965,15 +971,23 @@ static void item_mark(struct ocu_plan *p, struct ocu_item *item, const struct oc
 	}
 }
 
+/* Whether asking for <item> where it is has paused that lane so often that it may be the reason. */
+static bool item_pauses(const struct ocu_item *item)
+{
+	return item->at->refusals >= OCU_PLAN_VAIN_REFUSALS;
+}
+
 /* Learns of its lane from a turn that did not end well. One who was asked there in vain before
- * tells nothing new of a lane that is open: it may be the reason itself.
+ * tells nothing new of a lane that is open: it may be the reason itself. A single pause does not
+ * say so.
  */
 static void learn_failure(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
 {
 	struct ocu_health *h = &item->lane->health;
 	const struct ocu_ask *a = &item->ask;
 	int64_t now = p->now.mono_ms;
-	bool known = item->at->vain && !ocu_health_shut(h);
+	bool once = e->end == OCU_END_PAUSE && item->at->refusals && !item_pauses(item);
+	bool known = item->at->vain && !once && !ocu_health_shut(h);
 
 	if (e->end == OCU_END_UNREACHED)
 		ocu_health_unreached(h, a, now, draw(p));
@@ -990,7 +1004,7 @@ static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_en
 {
 	struct ocu_lane *l = item->lane;
 	struct ocu_health was = l->health;
-	bool pause = e->end == OCU_END_PAUSE;
+	bool pause = e->end == OCU_END_PAUSE, paused, doubted;
 
 	switch (e->end) {
 	case OCU_END_NEW:
@@ -1005,10 +1019,10 @@ static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_en
 	case OCU_END_SILENT:
 	case OCU_END_UNREACHED:
 		learn_failure(p, item, e);
-		if (pause && l->health.spell != was.spell)
-			item->at->refusals++;
-		if (e->end != OCU_END_UNREACHED &&
-		    (!pause || item->at->refusals >= OCU_PLAN_VAIN_REFUSALS))
+		paused = pause && l->health.spell != was.spell;
+		doubted = paused && (l->health.doubts || was.doubts);
+		item->at->refusals += paused;
+		if (pause ? doubted || item_pauses(item) : e->end != OCU_END_UNREACHED)
 			item_mark(p, item, l, true);
 		break;
 	case OCU_END_CUT:

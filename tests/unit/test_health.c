@@ -191,6 +191,49 @@ static void a_pause_is_kept(void **state)
 	     { HURRY, 0, 0, GOOD, 2, 0, 0 }, { PAUSE, 8, 50000, PAUSED, 1, 3650000, INT64_MAX });
 }
 
+/* The first that is refused without a word on how long may be the reason itself: two others may ask
+ * before the end of the pause, and make it one only by the third refusal.
+ */
+static void a_pause_may_be_none(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { ANSWERED, 1, 0, GOOD, 4, 0, 0 },
+	     { PAUSE, 2, 100, PAUSED, 2, 1100, -1 }, { PAUSE, 3, 200, PAUSED, 2, 1200, 0 },
+	     { ANSWERED, 4, 300, GOOD, 3, 0, 0 },
+	     /* not a second time, before its window is at its widest again */
+	     { PAUSE, 5, 400, PAUSED, 1, 1400, -1 }, { PAUSE, 6, 1400, PAUSED, 1, 3400, -1 });
+	TELL({ PAUSE, 2, 0, PAUSED, 1, 1000, -1 }, { PAUSE, 3, 10, PAUSED, 1, 1010, -1 },
+	     { PAUSE, 4, 20, PAUSED, 1, 1020, -1 }, { PAUSE, 5, 1020, PAUSED, 1, 3020, -1 });
+	/* what it says for itself is no matter of doubt */
+	TELL({ PAUSE, 2, 0, PAUSED, 1, 1000, -1 }, { PAUSE, 3, 10, PAUSED, 1, 5010, 5 },
+	     { PAUSE, 4, 5010, PAUSED, 1, 7010, -1 });
+}
+
+/* How many others may ask before the end of a pause. */
+static void doubts_are_counted(void **state)
+{
+	struct ocu_ask a = { .who = 1, .start_ms = T };
+	struct ocu_health h;
+
+	(void)state;
+	ocu_health_init(&h);
+	ocu_health_paused(&h, &a, -1, false, T, 0);
+	assert_int_equal(h.doubts, 2);
+	a.spell = h.spell;
+	ocu_health_paused(&h, &a, -1, false, T, 0);
+	assert_int_equal(h.doubts, 1);
+	assert_int_equal(h.pauses, 1);
+	a.spell = h.spell;
+	ocu_health_answered(&h, &a, MOST, T);
+	assert_int_equal(h.doubts, 0);
+	ocu_health_paused(&h, &a, -1, false, T, 0);
+	assert_int_equal(h.doubts, 0);
+	ocu_health_init(&h);
+	a.spell = h.spell;
+	ocu_health_paused(&h, &a, 1, false, T, 0);
+	assert_int_equal(h.doubts, 0);
+}
+
 static void a_pause_may_turn_into_worse(void **state)
 {
 	(void)state;
@@ -246,6 +289,8 @@ int main(void)
 		cmocka_unit_test(a_broken_one_keeps_its_window),
 		cmocka_unit_test(one_that_connects_again_is_believed),
 		cmocka_unit_test(a_pause_is_kept),
+		cmocka_unit_test(a_pause_may_be_none),
+		cmocka_unit_test(doubts_are_counted),
 		cmocka_unit_test(a_pause_may_turn_into_worse),
 		cmocka_unit_test(a_stranger_that_hangs_is_suspect),
 		cmocka_unit_test(chance_adds_a_little),

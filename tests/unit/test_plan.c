@@ -1340,38 +1340,90 @@ static void three_are_no_poison(void **state)
 	bed_end();
 }
 
+/* Others ask at once whether it concerns them, and it comes after them. */
 static void one_that_pauses_a_responder_is_found_out(void **state)
 {
-	struct cert *bad, *c[6];
+	struct cert *bad, *c[3];
 	int i;
 
 	(void)state;
 	bed_begin(64, 1);
 	bad = add("a");
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 3; i++)
 		c[i] = add("a");
 	starts(bad, 'a');
 	pauses(bad, -1, false);
-	none_until(1000);
 	waits(bad, OCU_WAIT_PAUSED, 1000);
-	pass(1000);
-	/* the others find out whether the pause is over */
-	starts(c[0], 'a');
-	ends_well(c[0]);
-	pass(2000);
-	starts(bad, 'a');
-	pauses(bad, -1, false);
-	pass(1000);
-	for (i = 1; i < 6; i++) {
+	for (i = 0; i < 3; i++) {
 		starts(c[i], 'a');
+		none_starts();
+		waits(bad, i == 0 ? OCU_WAIT_PAUSED : OCU_WAIT_TURN, i == 0 ? 1000 : 0);
 		ends_well(c[i]);
-		pass(20000);
 	}
+	assert_false(ocu_pace_limits(&lane('a')->health.pace));
+	starts(bad, 'a');
+	/* nobody else waits: it does so for the end of the pause */
+	pauses(bad, -1, false);
+	none_until(1000);
+	pass(1000);
 	starts(bad, 'a');
 	/* now it is its own matter */
 	pauses(bad, 600, true);
-	assert_int_equal(lane('a')->health.trust, OCU_TRUST_GOOD);
-	assert_int_equal(bad->item.state, OCU_ITEM_LATER);
+	assert_int_equal(lane('a')->health.trust, OCU_TRUST_PAUSED);
+	pass(600000);
+	starts(add("a"), 'a');
+	bed_end();
+}
+
+/* Two may be the reason themselves, three are not: then it is a pause, of which no failure is told.
+ * Once it has paused a responder is not doubted any more.
+ */
+static void three_make_it_a_pause(void **state)
+{
+	struct cert *c[6];
+	int i;
+
+	(void)state;
+	bed_begin(64, 16);
+	for (i = 0; i < 6; i++)
+		c[i] = add("a");
+	for (i = 0; i < 3; i++) {
+		starts(c[i], 'a');
+		none_starts();
+		pauses(c[i], i == 1 ? 0 : -1, false);
+	}
+	none_until(1000);
+	pass(1000);
+	starts(c[3], 'a');
+	ends_well(c[3]);
+	starts(c[4], 'a');
+	pauses(c[4], -1, false);
+	none_until(2000);
+	pass(1000);
+	starts(c[5], 'a');
+	ends_well(c[5]);
+	bed_end();
+}
+
+/* Who has another way goes it in place of asking again here. */
+static void only_who_has_no_other_way_doubts_a_pause(void **state)
+{
+	struct cert *c[3], *only;
+	int i;
+
+	(void)state;
+	bed_begin(64, 16);
+	warm('b');
+	for (i = 0; i < 3; i++)
+		c[i] = add("ab");
+	starts(c[0], 'a');
+	pauses(c[0], -1, false);
+	for (i = 0; i < 3; i++)
+		starts(c[i], 'b');
+	none_starts();
+	only = add("a");
+	starts(only, 'a');
+	ends_well(only);
 	bed_end();
 }
 
@@ -1910,6 +1962,8 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_a_poisoned_one),
 		cmocka_unit_test(three_are_no_poison),
 		cmocka_unit_test(one_that_pauses_a_responder_is_found_out),
+		cmocka_unit_test(three_make_it_a_pause),
+		cmocka_unit_test(only_who_has_no_other_way_doubts_a_pause),
 		cmocka_unit_test(a_pause_is_obeyed),
 		cmocka_unit_test(a_pause_lets_nothing_lapse),
 		cmocka_unit_test(an_order_is_told_of_a_pause),
