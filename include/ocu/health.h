@@ -71,9 +71,9 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 		       uint32_t rnd);
 
 /* It asked for patience, for <retry_after_s> (below 0: without saying for how long; then 1, 2, 4
- * ... 60 s, which is also the least). The window is halved; the rate that was let through is kept
- * to afterwards; not so if <again>: the same certificate has caused a pause there before, without a
- * success of its own since, and may be the reason.
+ * ... 60 s, which is also the least, and what it said before is kept). The window is halved; the
+ * rate that was let through is kept to afterwards; not so if <again>: the same certificate has
+ * caused a pause there before, without a success of its own since, and may be the reason.
  * A first pause of unsaid length is in doubt: what is refused may be that one certificate, or two.
  * Others may ask without waiting for its end, one at a time, until OCU_HEALTH_STRIKES were refused,
  * which is one pause then. If one of them is answered there was none. That is not for a responder

@@ -172,6 +172,7 @@ static void count_pause(struct ocu_health *h, const struct ocu_ask *a)
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
 		       bool again, int64_t now, uint32_t rnd)
 {
+	int64_t end = h->trust == OCU_TRUST_PAUSED && retry_after_s < 0 ? h->again_ms : now;
 	int64_t ms;
 
 	/* One that is down shows by this that it is not, however long ago it was asked. */
@@ -188,7 +189,7 @@ void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t re
 	ms = delay(h->pauses, rnd);
 	if (retry_after_s > OCU_HEALTH_PAUSE_MAX_S)
 		retry_after_s = OCU_HEALTH_PAUSE_MAX_S;
-	h->again_ms = now + later(ms, later(retry_after_s, 0) * 1000);
+	h->again_ms = later(end, now + later(ms, later(retry_after_s, 0) * 1000));
 }
 
 void ocu_health_hangs(struct ocu_health *h, int64_t now)

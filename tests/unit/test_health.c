@@ -234,6 +234,14 @@ static void doubts_are_counted(void **state)
 	assert_int_equal(h.doubts, 0);
 }
 
+/* One that is asked before its end, by order, and says nothing new, means what it has said. */
+static void a_pause_is_not_shortened(void **state)
+{
+	(void)state;
+	TELL({ PAUSE, 2, 0, PAUSED, 1, 60000, 60 }, { PAUSE, 3, 100, PAUSED, 1, 60000, -1 },
+	     { PAUSE, 4, 200, PAUSED, 1, 30200, 30 }, { PAUSE, 5, 30200, PAUSED, 1, 38200, -1 });
+}
+
 static void a_pause_may_turn_into_worse(void **state)
 {
 	(void)state;
@@ -291,6 +299,7 @@ int main(void)
 		cmocka_unit_test(a_pause_is_kept),
 		cmocka_unit_test(a_pause_may_be_none),
 		cmocka_unit_test(doubts_are_counted),
+		cmocka_unit_test(a_pause_is_not_shortened),
 		cmocka_unit_test(a_pause_may_turn_into_worse),
 		cmocka_unit_test(a_stranger_that_hangs_is_suspect),
 		cmocka_unit_test(chance_adds_a_little),
