@@ -2,9 +2,9 @@
 /* plan.h - the schedule: which certificate is asked about next, at which responder, how many at
  * once and how fast. Pure: does no I/O, reads no clock; owns no certificate and no responder.
  *
- * A certificate is an item, a responder is a lane, and a URI of a certificate is a place of its
- * item at a lane. An item that is due begins a try: it is asked for in turns, one at a time, at
- * each of its places at most once, until one turn brings a response or no place is left.
+ * A certificate is an item, a responder is a lane (lane.h), and a URI of a certificate is a place
+ * of its item at a lane. An item that is due begins a try: it is asked for in turns, one at a time,
+ * at each of its places at most once, until one turn brings a response or no place is left.
  *
  * All functions on one thread at a time. Each costs O(log n); work that an event causes for many is
  * done in slices by the calls of ocu_plan_next() that follow. Nothing but ocu_plan_new() can fail.
@@ -13,30 +13,21 @@
 #define OCU_PLAN_H
 
 #include "ocu/base.h"
-#include "ocu/health.h"
 #include "ocu/heap.h"
 #include "ocu/held.h"
+#include "ocu/lane.h"
 #include "ocu/when.h"
 
 #define OCU_PLAN_STEP_MS 5000        /* a wall clock that moved by more than that beside the
 				      * monotonic one, between two calls of ocu_plan_next(), was
 				      * set; what is less is a clock being slewed */
 #define OCU_PLAN_STEP_AGAIN_MS 60000 /* and one that is set all the time is followed that often */
-#define OCU_PLAN_SLICE 64            /* items, or lanes, of one kind that a call looks after */
+#define OCU_PLAN_SLICE 64            /* items of one kind that a call looks after */
 
 struct ocu_plan_conf {
 	struct ocu_when when;
 	unsigned maxconn;      /* ocsp-update.maxconn: in flight, in total; at least 1 */
 	unsigned host_maxconn; /* ocsp-update.host-maxconn: in flight at one lane; at least 1 */
-};
-
-/* What time it is, and random bits: the plan takes them from nowhere else. What is scheduled with
- * the same bits is due together, so each call gets others.
- */
-struct ocu_clock {
-	int64_t mono_ms;
-	int64_t wall_s;
-	uint32_t rnd;
 };
 
 /* How a turn, one fetch at one responder, ended. */
@@ -60,37 +51,6 @@ enum ocu_item_state {
 	OCU_ITEM_LATER,  /* due at due_ms; after a failure maybe earlier, when a lane comes back */
 	OCU_ITEM_WAITS,  /* due: waits at one lane, or at all of its lanes if all are shut */
 	OCU_ITEM_FLYING, /* handed out by ocu_plan_next() */
-};
-
-/* The plan's part of a responder; embedded in what the caller keeps for it. */
-struct ocu_lane {
-	/* to be read */
-	struct ocu_health health;
-	unsigned flying;        /* turns in flight there */
-	unsigned hanging;       /* those of them that hang */
-	/* private */
-	bool probing;           /* one of them finds out whether a shut lane is open again */
-	unsigned revival;       /* the plan's count of them when it went down */
-	struct ocu_heap queue;  /* places that wait and have no other way, */
-	struct ocu_heap movers; /* that may have one: they move on when it is shut, */
-	struct ocu_heap asked;  /* that were asked in vain since it is shut: the others go first */
-	struct ocu_heap sick;   /* that failed while it was open; they wait in vain if it stays */
-	struct ocu_place *top;  /* the first of those that may start */
-	struct ocu_heap *in;    /* the heap of lanes that it is in */
-	struct ocu_heap_node node;
-	int64_t at_ms;
-};
-
-/* An item at a lane: one for each URI. The caller sets `lane`, the rest is zero at first. */
-struct ocu_place {
-	struct ocu_lane *lane;
-	/* private */
-	struct ocu_item *item;
-	struct ocu_lane *knows;   /* the lane that vain and refusals are of */
-	uint64_t vain;            /* when it was last asked in vain while others were not; 0: not */
-	unsigned refusals;        /* pauses that asking here has caused, in a row */
-	bool tried;               /* in this try */
-	struct ocu_heap_node node;
 };
 
 /* The plan's part of a certificate; embedded in what the caller keeps for it. To be read, and
@@ -125,11 +85,11 @@ OCU_MUST enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_pl
 /* Frees <p> (may be NULL). All items must have been removed, and all lanes. */
 void ocu_plan_free(struct ocu_plan *p);
 
-/* Makes <l> a lane of <p> (keeps, until ocu_lane_fini()). */
-void ocu_lane_init(struct ocu_plan *p, struct ocu_lane *l);
+/* Makes <l> a lane of <p> (keeps, until ocu_plan_lane_remove()). */
+void ocu_plan_lane_add(struct ocu_plan *p, struct ocu_lane *l);
 
 /* Ends it. No item may be left that has a place there, a spare one included. */
-void ocu_lane_fini(struct ocu_plan *p, struct ocu_lane *l);
+void ocu_plan_lane_remove(struct ocu_plan *p, struct ocu_lane *l);
 
 /* Puts <item> (keeps, until ocu_plan_remove()) into the plan with its <n> <places> (keeps; <n> may
  * be 0), in the order in which they are to be used; two may be at the same lane. Nothing is due

@@ -56,7 +56,7 @@ static void responder_free(struct ocu_responders *rs, struct ocu_responder *r)
 {
 	tdelete(r, &rs->tree, responder_cmp);
 	ocu_peer_fini(&r->peer);
-	ocu_lane_fini(rs->plan, &r->lane);
+	ocu_plan_lane_remove(rs->plan, &r->lane);
 	free(r);
 }
 
@@ -95,7 +95,7 @@ struct ocu_responder *ocu_responder_get(struct ocu_responders *rs, const struct 
 	if (!slot || *slot != fresh) {
 		free(fresh);
 	} else {
-		ocu_lane_init(rs->plan, &fresh->lane);
+		ocu_plan_lane_add(rs->plan, &fresh->lane);
 		ocu_peer_init(&fresh->peer);
 		fresh->refs = 1;
 		return fresh;

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* plan.c - the schedule: what is due, where it waits, what may start. Does no I/O, reads no clock;
- * what is believed of a responder is health.c's.
+/* plan.c - the schedule: what is due, where it waits, how tries go on and end. Does no I/O, reads
+ * no clock; who goes first at a responder, and whether it may be asked now, is lane.c's.
  *
- * Everything that waits is in a heap, so that no event looks at all items or all lanes:
- * - items by the time they are due: `later`;
- * - places in the queue of their lane, by urgency;
- * - lanes that could start a turn, by the urgency of their first place: `known` and `fresh`;
- * - lanes that could but for the time, by that time: `probes` (down) and `timed` (paused, paced).
- * lane_refresh() puts a lane where it belongs after anything about it has changed. What concerns
- * many at once melds a heap into another one, whose members ocu_plan_next() looks after in slices:
- * `stale` (due times after a step of the clock), `leaving` (the queue of a lane that was shut),
- * `revived` (lanes that may be probed at once).
+ * No event looks at all items: those that are not due are in a heap by the time that they are,
+ * `later`, and all others wait at lanes. A step of the clock melds it into `stale`, whose members
+ * ocu_plan_next() looks after in slices, as after those whose lane was shut.
  */
 #include "ocu/plan.h"
 
@@ -23,14 +17,8 @@
 struct ocu_plan {
 	struct ocu_plan_conf conf;
 	struct ocu_clock now;       /* of the call, or of the last one that had it */
+	struct ocu_lanes lanes;
 	struct ocu_heap later, stale;
-	struct ocu_heap leaving;
-	struct ocu_heap known, fresh; /* lanes that have answered since they were down, or not */
-	struct ocu_heap probes, timed, revived;
-	unsigned flying;
-	unsigned fresh_flying;      /* at lanes that are not known to answer */
-	unsigned up;                /* lanes that are known to answer */
-	unsigned revivals;
 	uint64_t seq;
 	uint64_t vain;              /* counts the turns in vain */
 	unsigned locals;            /* failures on this side, in a row */
@@ -65,68 +53,9 @@ static bool item_expired(const struct ocu_plan *p, const struct ocu_item *item)
 	return item->not_after <= p->now.wall_s;
 }
 
-/* ---- Orders of the heaps ---- */
-
-/* Ordered ones first; who was asked in vain after those who were not, in that order; must-staple
- * before the rest; then what ends first, nothing held being 0; then who was there first.
- */
-static bool before(const struct ocu_place *a, const struct ocu_place *b)
-{
-	const struct ocu_item *i = a->item, *j = b->item;
-
-	if (i->ordered != j->ordered)
-		return i->ordered;
-	if (a->vain != b->vain)
-		return a->vain < b->vain;
-	if (i->must_staple != j->must_staple)
-		return i->must_staple;
-	if (i->held.expiry != j->held.expiry)
-		return i->held.expiry < j->held.expiry;
-	return i->seq < j->seq;
-}
-
-static struct ocu_place *place_of(const struct ocu_heap_node *node)
-{
-	return node ? OCU_OWNER(node, struct ocu_place, node) : NULL;
-}
-
 static struct ocu_item *item_of(const struct ocu_heap_node *node)
 {
 	return node ? OCU_OWNER(node, struct ocu_item, node) : NULL;
-}
-
-static struct ocu_lane *lane_of(const struct ocu_heap_node *node)
-{
-	return node ? OCU_OWNER(node, struct ocu_lane, node) : NULL;
-}
-
-static bool less_urgent(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
-{
-	return before(place_of(a), place_of(b));
-}
-
-static bool less_top(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
-{
-	return before(lane_of(a)->top, lane_of(b)->top);
-}
-
-/* Among strangers, one that has not disappointed yet goes first: each may hold a connection for as
- * long as there is patience with it.
- */
-static bool less_strange(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
-{
-	const struct ocu_lane *k = lane_of(a), *l = lane_of(b);
-	bool good = k->health.trust == OCU_TRUST_GOOD;
-
-	if (good != (l->health.trust == OCU_TRUST_GOOD) &&
-	    k->top->item->ordered == l->top->item->ordered)
-		return good;
-	return less_top(a, b);
-}
-
-static bool less_at(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
-{
-	return lane_of(a)->at_ms < lane_of(b)->at_ms;
 }
 
 static bool less_due(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
@@ -136,196 +65,17 @@ static bool less_due(const struct ocu_heap_node *a, const struct ocu_heap_node *
 	return i->due_ms != j->due_ms ? i->due_ms < j->due_ms : i->seq < j->seq;
 }
 
-/* Removes <node> from <h>, or from <other>, into which <h> may have been melded meanwhile. */
-static void remove_either(struct ocu_heap *h, struct ocu_heap *other, struct ocu_heap_node *node)
-{
-	ocu_heap_remove(other->first == node ? other : h, node);
-}
-
-/* ---- Lanes: which may start a turn ---- */
-
-static bool lane_shut(const struct ocu_lane *l)
-{
-	return ocu_health_shut(&l->health);
-}
-
-/* Whether a lane that is shut may be probed. */
-static bool lane_due(const struct ocu_plan *p, const struct ocu_lane *l)
-{
-	if (l->health.trust == OCU_TRUST_DOWN && l->revival != p->revivals)
-		return true;
-	return l->health.again_ms <= p->now.mono_ms;
-}
-
-/* Whether all that wait at <l> were asked there in vain since it is shut. */
-static bool lane_asked_all(const struct ocu_lane *l)
-{
-	return !l->queue.first && !l->movers.first;
-}
-
-/* Whether others than those who were refused may ask whether <l> has paused at all. */
-static bool lane_doubts(const struct ocu_lane *l)
-{
-	return l->health.trust == OCU_TRUST_PAUSED && l->health.doubts && !lane_asked_all(l);
-}
-
-/* Returns the place that would start first. At an open lane nobody is in `asked`. */
-static struct ocu_place *lane_first(const struct ocu_lane *l)
-{
-	struct ocu_place *a = place_of(l->queue.first), *b = place_of(l->movers.first);
-
-	if (lane_asked_all(l))
-		return place_of(l->asked.first);
-	if (!a || !b)
-		return a ? a : b;
-	return before(b, a) ? b : a;
-}
-
-/* Whether the window of <l> is full. If it is full at its widest although the pace would allow
- * more, the pace is no limit any more.
- */
-static bool lane_full(const struct ocu_plan *p, struct ocu_lane *l)
-{
-	struct ocu_health *h = &l->health;
-	unsigned most = p->conf.host_maxconn;
-
-	if (l->flying < most && l->flying - l->hanging < h->window)
-		return false;
-	if (ocu_pace_limits(&h->pace) && h->window >= most && !l->hanging &&
-	    ocu_pace_next(&h->pace, p->now.mono_ms) <= p->now.mono_ms)
-		ocu_pace_forget(&h->pace);
-	return true;
-}
-
-/* Returns the heap that <l> belongs to, NULL if nothing of it can start whatever time it is. */
-static struct ocu_heap *lane_heap(struct ocu_plan *p, struct ocu_lane *l)
-{
-	struct ocu_heap *ready = l->health.answered ? &p->known : &p->fresh;
-	bool ordered = l->top && l->top->item->ordered;
-
-	if (!l->top)
-		return NULL;
-	if (lane_shut(l) && !ordered) {
-		if (l->probing || l->flying >= p->conf.host_maxconn)
-			return NULL;
-		l->at_ms = l->health.again_ms;
-		if (lane_due(p, l) || lane_doubts(l))
-			return ready;
-		return l->health.trust == OCU_TRUST_DOWN ? &p->probes : &p->timed;
-	}
-	if (lane_full(p, l))
-		return NULL;
-	l->at_ms = ocu_pace_next(&l->health.pace, p->now.mono_ms);
-	return ordered || l->at_ms <= p->now.mono_ms ? ready : &p->timed;
-}
-
-/* Puts <l> where it belongs, after its queues, its flights or its health have changed. */
-static void lane_refresh(struct ocu_plan *p, struct ocu_lane *l)
-{
-	bool busy;
-
-	if (l->in)
-		remove_either(l->in, &p->revived, &l->node);
-	l->top = lane_first(l);
-	busy = l->top || l->flying || l->health.trust == OCU_TRUST_PAUSED;
-	ocu_pace_busy(&l->health.pace, busy, p->now.mono_ms);
-	l->in = lane_heap(p, l);
-	if (l->in)
-		ocu_heap_push(l->in, &l->node);
-}
-
-/* What a pause may last while <item> waits for its end. */
-static void lane_hurry(struct ocu_plan *p, struct ocu_lane *l, const struct ocu_item *item)
-{
-	int64_t left_s = item->held.expiry - p->now.wall_s;
-	int64_t ms = OCU_HEALTH_AGAIN_MS;
-
-	if (!item_usable(p, item) || left_s > 4 * OCU_HEALTH_PAUSE_MAX_S)
-		return;
-	if (left_s * 250 > ms)
-		ms = left_s * 250;
-	ocu_health_hurry(&l->health, p->now.mono_ms + ms);
-}
-
-/* Counts <l> among those that are known to answer, or not any more. The first one that answers
- * after none did shows that the network is there: all that are down may be probed at once.
- */
-static void lane_counted(struct ocu_plan *p, struct ocu_lane *l, bool answered)
-{
-	if (!answered) {
-		p->up--;
-		p->fresh_flying += l->flying;
-		return;
-	}
-	p->fresh_flying -= l->flying;
-	if (p->up++)
-		return;
-	ocu_heap_meld(&p->revived, &p->probes);
-	p->revivals++;
-}
-
-/* Draws the conclusions for those who wait from what was learnt of <l>, which was like <was>. */
-static void lane_learnt(struct ocu_plan *p, struct ocu_lane *l, const struct ocu_health *was)
-{
-	bool down = l->health.trust == OCU_TRUST_DOWN;
-
-	if (l->health.answered != was->answered)
-		lane_counted(p, l, l->health.answered);
-	if (down && l->health.spell != was->spell)
-		l->revival = p->revivals;
-	if (down && was->trust != OCU_TRUST_DOWN)
-		ocu_heap_meld(&l->asked, &l->sick);
-	if (!lane_shut(l) && ocu_health_shut(was))
-		ocu_heap_meld(&l->queue, &l->asked);
-	if (lane_shut(l) && !ocu_health_shut(was))
-		ocu_heap_meld(&p->leaving, &l->movers);
-	if (l->queue.first && l->health.trust == OCU_TRUST_PAUSED)
-		lane_hurry(p, l, place_of(l->queue.first)->item);
-	lane_refresh(p, l);
-}
-
-void ocu_lane_init(struct ocu_plan *p, struct ocu_lane *l)
-{
-	(void)p;
-	*l = (struct ocu_lane){ 0 };
-	ocu_health_init(&l->health);
-	ocu_heap_init(&l->queue, less_urgent);
-	ocu_heap_init(&l->movers, less_urgent);
-	ocu_heap_init(&l->asked, less_urgent);
-	ocu_heap_init(&l->sick, less_urgent);
-}
-
-void ocu_lane_fini(struct ocu_plan *p, struct ocu_lane *l)
-{
-	if (l->health.answered)
-		p->up--;
-}
-
 /* ---- Items: where they wait ---- */
 
 static void place_enter(struct ocu_plan *p, struct ocu_place *pl, struct ocu_heap *queue)
 {
-	ocu_heap_push(queue, &pl->node);
-	if (pl->lane->health.trust == OCU_TRUST_PAUSED)
-		lane_hurry(p, pl->lane, pl->item);
-	lane_refresh(p, pl->lane);
-}
+	const struct ocu_item *item = pl->item;
 
-static void place_leave(struct ocu_plan *p, struct ocu_place *pl)
-{
-	struct ocu_lane *l = pl->lane;
-	struct ocu_heap *heaps[] = { &l->movers, &l->asked, &l->sick, &p->leaving };
-	struct ocu_heap *h = &l->queue;
-	size_t i;
-
-	if (!ocu_heap_has(&pl->node))
-		return;
-	for (i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++) {
-		if (heaps[i]->first == &pl->node)
-			h = heaps[i];
-	}
-	ocu_heap_remove(h, &pl->node);
-	lane_refresh(p, l);
+	pl->urgency = (struct ocu_urgency){ .ordered = item->ordered,
+					    .must_staple = item->must_staple,
+					    .expiry = item->held.expiry,
+					    .seq = item->seq };
+	ocu_lane_enter(&p->lanes, pl, queue);
 }
 
 /* Returns the <i>-th place of <item>: the spare one, if there is one, comes first. */
@@ -341,15 +91,23 @@ static size_t place_count(const struct ocu_item *item)
 	return item->n_places + (item->spare != NULL);
 }
 
+/* Takes <item> out of the heaps of due times, one of which may have been melded into the other. */
+static void item_undate(struct ocu_plan *p, struct ocu_item *item)
+{
+	struct ocu_heap *h = p->stale.first == &item->node ? &p->stale : &p->later;
+
+	ocu_heap_remove(h, &item->node);
+}
+
 /* Takes <item> out of every heap. What it looks like to them may be changed only after that. */
 static void item_unlink(struct ocu_plan *p, struct ocu_item *item)
 {
 	size_t i;
 
 	if (ocu_heap_has(&item->node))
-		remove_either(&p->later, &p->stale, &item->node);
+		item_undate(p, item);
 	for (i = 0; i < place_count(item); i++)
-		place_leave(p, place_at(item, i));
+		ocu_lane_leave(&p->lanes, place_at(item, i));
 }
 
 static void item_later(struct ocu_plan *p, struct ocu_item *item, int64_t due_ms)
@@ -386,7 +144,7 @@ static enum grade grade(const struct ocu_plan *p, const struct ocu_lane *l,
 	case OCU_TRUST_PAUSED:
 		break;
 	}
-	return !l->top && !l->probing && lane_due(p, l) ? GRADE_GOOD : GRADE_SHUT;
+	return ocu_lane_lacks_probe(&p->lanes, l) ? GRADE_GOOD : GRADE_SHUT;
 }
 
 /* Returns the place that <item> tries next: the first of those of the best grade, which goes to
@@ -420,7 +178,7 @@ static bool has_other(const struct ocu_item *item, const struct ocu_place *not)
 
 	for (i = 0; i < place_count(item); i++) {
 		pl = place_at(item, i);
-		if (pl != not && !pl->tried && !lane_shut(pl->lane))
+		if (pl != not && !pl->tried && !ocu_lane_shut(pl->lane))
 			return true;
 	}
 	return false;
@@ -432,7 +190,7 @@ static bool has_open(const struct ocu_item *item)
 	size_t i;
 
 	for (i = 0; i < place_count(item); i++) {
-		if (!lane_shut(place_at(item, i)->lane))
+		if (!ocu_lane_shut(place_at(item, i)->lane))
 			return true;
 	}
 	return false;
@@ -465,7 +223,7 @@ static void item_park(struct ocu_plan *p, struct ocu_item *item)
 	for (i = 0; i < place_count(item); i++) {
 		pl = place_at(item, i);
 		l = pl->lane;
-		if (lane_shut(l))
+		if (ocu_lane_shut(l))
 			place_enter(p, pl, pl->tried || pl->vain ? &l->asked : &l->queue);
 		else if (pl->vain)
 			place_enter(p, pl, &l->sick);
@@ -595,20 +353,26 @@ enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_plan_conf *
 		return OCU_NOMEM;
 	p->conf = *conf;
 	p->local_ms = p->step_ms = INT64_MIN;
+	ocu_lanes_init(&p->lanes, conf->maxconn, conf->host_maxconn, &p->now);
 	ocu_heap_init(&p->later, less_due);
 	ocu_heap_init(&p->stale, less_due);
-	ocu_heap_init(&p->leaving, less_urgent);
-	ocu_heap_init(&p->known, less_top);
-	ocu_heap_init(&p->fresh, less_strange);
-	ocu_heap_init(&p->probes, less_at);
-	ocu_heap_init(&p->timed, less_at);
-	ocu_heap_init(&p->revived, less_at);
 	return OCU_OK;
 }
 
 void ocu_plan_free(struct ocu_plan *p)
 {
 	free(p);
+}
+
+void ocu_plan_lane_add(struct ocu_plan *p, struct ocu_lane *l)
+{
+	(void)p;
+	ocu_lane_init(l);
+}
+
+void ocu_plan_lane_remove(struct ocu_plan *p, struct ocu_lane *l)
+{
+	ocu_lane_fini(&p->lanes, l);
 }
 
 void ocu_plan_add(struct ocu_plan *p, struct ocu_item *item, struct ocu_place *places, size_t n,
@@ -700,7 +464,7 @@ static void item_redate(struct ocu_plan *p, struct ocu_item *item)
 {
 	int64_t ms = 0;
 
-	remove_either(&p->later, &p->stale, &item->node);
+	item_undate(p, item);
 	if (!item->failures && item_usable(p, item))
 		ms = refresh_ms(p, item, -1);
 	item_later(p, item, p->now.mono_ms + ms);
@@ -723,13 +487,6 @@ static struct ocu_item *first_due(const struct ocu_plan *p, const struct ocu_hea
 	return item && item->due_ms <= p->now.mono_ms ? item : NULL;
 }
 
-static struct ocu_lane *first_at(const struct ocu_plan *p, const struct ocu_heap *h)
-{
-	struct ocu_lane *l = lane_of(h->first);
-
-	return l && l->at_ms <= p->now.mono_ms ? l : NULL;
-}
-
 /* Looks after a slice of the items that something has happened to. Whether some are left. */
 static bool items_slice(struct ocu_plan *p)
 {
@@ -748,10 +505,12 @@ static bool items_slice(struct ocu_plan *p)
  */
 static struct ocu_place *leaving_slice(struct ocu_plan *p)
 {
+	struct ocu_heap_node *first;
 	struct ocu_place *pl;
 	int i;
 
-	for (i = 0; i < OCU_PLAN_SLICE && (pl = place_of(p->leaving.first)); i++) {
+	for (i = 0; i < OCU_PLAN_SLICE && (first = p->lanes.leaving.first); i++) {
+		pl = OCU_OWNER(first, struct ocu_place, node);
 		item_unlink(p, pl->item);
 		if (item_moves(p, pl->item))
 			continue;
@@ -761,39 +520,7 @@ static struct ocu_place *leaving_slice(struct ocu_plan *p)
 	return NULL;
 }
 
-/* The same for lanes. */
-static bool lanes_slice(struct ocu_plan *p)
-{
-	struct ocu_lane *l;
-	int i;
-
-	for (i = 0; i < OCU_PLAN_SLICE && (l = lane_of(p->revived.first)); i++)
-		lane_refresh(p, l);
-	for (i = 0; i < OCU_PLAN_SLICE && (l = first_at(p, &p->probes)); i++)
-		lane_refresh(p, l);
-	for (i = 0; i < OCU_PLAN_SLICE && (l = first_at(p, &p->timed)); i++)
-		lane_refresh(p, l);
-	return p->revived.first || first_at(p, &p->probes) || first_at(p, &p->timed);
-}
-
 /* ---- Turns ---- */
-
-/* Returns the lane whose turn it is. Those that are not known to answer leave a quarter of all
- * connections to the others.
- */
-static struct ocu_lane *lane_next(const struct ocu_plan *p)
-{
-	unsigned most = p->conf.maxconn - p->conf.maxconn / 4;
-	struct ocu_lane *known = lane_of(p->known.first), *fresh = lane_of(p->fresh.first);
-
-	if (p->flying >= p->conf.maxconn || p->now.mono_ms < p->local_ms)
-		return NULL;
-	if (p->fresh_flying >= most)
-		fresh = NULL;
-	if (!known || !fresh)
-		return known ? known : fresh;
-	return before(fresh->top, known->top) ? fresh : known;
-}
 
 /* Whether the item at the head of its queue is better off elsewhere, and goes there. It came when
  * the lane looked better, or others did worse. One whose try is over has no other way.
@@ -824,44 +551,25 @@ static void turn_start(struct ocu_plan *p, struct ocu_place *pl, struct ocu_turn
 {
 	struct ocu_item *item = pl->item;
 	struct ocu_lane *l = pl->lane;
-	bool again = lane_asked_all(l);
 
+	ocu_lane_round(l);
 	item_unlink(p, item);
-	/* The first one of a new round: those that follow it are before those that have been. */
-	if (again)
-		ocu_heap_meld(&l->queue, &l->asked);
 	item->state = OCU_ITEM_FLYING;
 	item->at = pl;
 	item->lane = l;
 	item->hangs = false;
-	item->probes = lane_shut(l) && !item->ordered;
+	item->probes = ocu_lane_shut(l) && !item->ordered;
 	item->ask = (struct ocu_ask){ .who = item->seq, .spell = l->health.spell,
 				      .start_ms = p->now.mono_ms };
 	*out = (struct ocu_turn){ .item = item, .place = pl, .first = !item->asked,
 				  .last = !has_other(item, pl) };
-	p->flying++;
-	l->flying++;
-	if (!l->health.answered)
-		p->fresh_flying++;
-	if (item->probes)
-		l->probing = true;
-	ocu_pace_started(&l->health.pace, p->now.mono_ms);
-	lane_refresh(p, l);
+	ocu_lane_start(&p->lanes, l, item->probes);
 }
 
-/* Takes <item> out of flight. Its lane is to be refreshed afterwards. */
+/* Takes <item> out of flight. Its lane is to learn from that. */
 static void turn_end(struct ocu_plan *p, struct ocu_item *item)
 {
-	struct ocu_lane *l = item->lane;
-
-	p->flying--;
-	l->flying--;
-	if (item->hangs)
-		l->hanging--;
-	if (!l->health.answered)
-		p->fresh_flying--;
-	if (item->probes)
-		l->probing = false;
+	ocu_lane_end(&p->lanes, item->lane, item->probes, item->hangs);
 	item->state = OCU_ITEM_IDLE;
 }
 
@@ -873,15 +581,11 @@ static int64_t min64(int64_t a, int64_t b)
 /* Returns when there is something to do if nothing happens. */
 static int64_t wake_at(const struct ocu_plan *p)
 {
-	int64_t at = INT64_MAX;
+	int64_t at = ocu_lanes_wake_ms(&p->lanes);
 
 	if (p->later.first)
 		at = min64(at, item_of(p->later.first)->due_ms);
-	if (p->probes.first)
-		at = min64(at, lane_of(p->probes.first)->at_ms);
-	if (p->timed.first)
-		at = min64(at, lane_of(p->timed.first)->at_ms);
-	if (p->now.mono_ms < p->local_ms && (p->known.first || p->fresh.first))
+	if (p->now.mono_ms < p->local_ms && ocu_lanes_ready(&p->lanes))
 		at = min64(at, p->local_ms);
 	return p->stepped ? min64(at, p->step_ms) : at;
 }
@@ -903,10 +607,10 @@ enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, str
 		return OCU_NEXT_FAILED;
 	}
 	more = items_slice(p);
-	more |= lanes_slice(p);
-	more |= p->leaving.first != NULL;
+	more |= ocu_lanes_slice(&p->lanes);
+	more |= p->lanes.leaving.first != NULL;
 	for (i = 0; i < OCU_PLAN_SLICE; i++) {
-		l = lane_next(p);
+		l = now->mono_ms < p->local_ms ? NULL : ocu_lanes_next(&p->lanes);
 		if (!l)
 			break;
 		if (item_leaves(p, l->top))
@@ -926,27 +630,18 @@ unsigned ocu_plan_steps(const struct ocu_plan *p)
 
 void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
 {
-	struct ocu_lane *l = item->lane;
-
 	see(p, now);
 	if (item->state != OCU_ITEM_FLYING || item->hangs)
 		return;
 	item->hangs = true;
-	l->hanging++;
-	ocu_health_hangs(&l->health, now->mono_ms);
-	lane_refresh(p, l);
+	ocu_lane_hangs(&p->lanes, item->lane);
 }
 
 void ocu_plan_stalls(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
 {
-	struct ocu_lane *l = item->lane;
-
 	see(p, now);
-	if (item->state != OCU_ITEM_FLYING || l->health.answered)
-		return;
-	ocu_health_hangs(&l->health, now->mono_ms);
-	ocu_heap_meld(&p->leaving, &l->movers);
-	lane_refresh(p, l);
+	if (item->state == OCU_ITEM_FLYING)
+		ocu_lane_stalls(&p->lanes, item->lane);
 }
 
 /* ---- Ends of turns ---- */
@@ -1030,7 +725,7 @@ static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_en
 	case OCU_END_CANCELLED:
 		break;
 	}
-	lane_learnt(p, l, &was);
+	ocu_lane_learnt(&p->lanes, l, &was);
 }
 
 /* Lets nothing start for a while: what has failed on this side fails for all. */
@@ -1090,7 +785,7 @@ static void item_resumes(struct ocu_plan *p, struct ocu_item *item)
 	if (item_moves(p, item))
 		return;
 	item->state = OCU_ITEM_WAITS;
-	place_enter(p, item->at, &p->leaving);
+	place_enter(p, item->at, &p->lanes.leaving);
 }
 
 /* Lets no place of the try of <item> be left. */
@@ -1174,7 +869,7 @@ enum ocu_wait ocu_plan_waits(const struct ocu_item *item, int64_t *until_ms)
 		pl = place_at(item, i);
 		if (!ocu_heap_has(&pl->node))
 			continue;
-		if (!lane_shut(pl->lane) || item->ordered)
+		if (!ocu_lane_shut(pl->lane) || item->ordered)
 			return OCU_WAIT_TURN;
 		if (!first || pl->lane->health.again_ms < first->health.again_ms)
 			first = pl->lane;

@@ -219,7 +219,7 @@ static struct sim *sim_new(size_t n_resps, size_t n_certs, unsigned maxconn, uns
 	assert_int_equal(ocu_plan_new(&s->plan, &s->conf), OCU_OK);
 	real_heap_init(&s->events, event_less);
 	for (i = 0; i < n_resps; i++) {
-		ocu_lane_init(s->plan, &s->resps[i].lane);
+		ocu_plan_lane_add(s->plan, &s->resps[i].lane);
 		s->resps[i].latency_ms = 20;
 		s->resps[i].tokens = 1000;
 	}
@@ -267,7 +267,7 @@ static void sim_free(struct sim *s)
 		if (s->certs[i].in)
 			cert_remove(s, &s->certs[i]);
 	for (i = 0; i < s->n_resps; i++)
-		ocu_lane_fini(s->plan, &s->resps[i].lane);
+		ocu_plan_lane_remove(s->plan, &s->resps[i].lane);
 	ocu_plan_free(s->plan);
 	free(s->resps);
 	free(s->certs);

@@ -45,7 +45,7 @@ static void bed_begin(unsigned maxconn, unsigned host_maxconn)
 	bed.c = (struct ocu_clock){ .mono_ms = MONO, .wall_s = WALL };
 	assert_int_equal(ocu_plan_new(&bed.p, &conf), OCU_OK);
 	for (i = 0; i < LANES; i++)
-		ocu_lane_init(bed.p, &bed.lanes[i]);
+		ocu_plan_lane_add(bed.p, &bed.lanes[i]);
 }
 
 static struct ocu_lane *lane(char name)
@@ -254,7 +254,7 @@ static void bed_end(void)
 	for (i = 0; i < LANES; i++) {
 		assert_int_equal(bed.lanes[i].flying, 0);
 		assert_int_equal(bed.lanes[i].hanging, 0);
-		ocu_lane_fini(bed.p, &bed.lanes[i]);
+		ocu_plan_lane_remove(bed.p, &bed.lanes[i]);
 	}
 	ocu_plan_free(bed.p);
 }

@@ -44,7 +44,7 @@ static void bed_init(struct bed *b)
 	b->now = (struct ocu_clock){ .mono_ms = 1000000, .wall_s = START };
 	assert_int_equal(ocu_plan_new(&b->plan, &conf), OCU_OK);
 	assert_int_equal(ocu_certs_new(&b->certs), OCU_OK);
-	ocu_lane_init(b->plan, &b->lane);
+	ocu_plan_lane_add(b->plan, &b->lane);
 	ocu_watch_init(&b->watch);
 }
 
@@ -62,7 +62,7 @@ static void bed_fini(struct bed *b)
 	assert_int_equal(atomic_load(&b->watch.missing[1]), 0);
 	assert_null(b->watch.ends.first);
 	ocu_certs_free(b->certs);
-	ocu_lane_fini(b->plan, &b->lane);
+	ocu_plan_lane_remove(b->plan, &b->lane);
 	ocu_plan_free(b->plan);
 }
 
