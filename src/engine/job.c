@@ -233,6 +233,21 @@ static enum ocu_end end_now(const struct ocu_job *j, const struct ocu_clock *now
 	return f->end;
 }
 
+/* The validators of a new response are kept when it is accepted. Those that came with the very
+ * bytes that are held are kept here: a responder may tell other ones than before for the same
+ * response, and whoever held it without any can ask with them from now on. A 304 names none, and
+ * what is older than the held response says nothing of that.
+ */
+static void validators_take(struct ocu_job *j, const struct ocu_clock *now)
+{
+	const struct ocu_fetch *f = &j->fetch;
+
+	if (f->end != OCU_END_CURRENT || f->not_modified ||
+	    ocu_held_compare(&j->cert->item.held, &f->fresh, now->wall_s) != OCU_AGE_SAME)
+		return;
+	ocu_cert_validators(j->cert, &f->validators, j->uri);
+}
+
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now)
 {
@@ -255,6 +270,7 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 		if (f->err.code != OCU_OK)
 			e.end = f->err.code == OCU_HTTP ? OCU_END_BROKEN : OCU_END_LOCAL;
 	}
+	validators_take(j, now);
 	tried(j);
 	return e;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_job.c - the time that the turns of a try get, and what the plan is told of those that ran
- * out of it. On a fake clock: nothing is fetched.
+ * out of it; with what validators the next one asks. On a fake clock: nothing is fetched.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,10 +9,16 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <string.h>
+
 #include "ocu/job.h"
 #include "pki.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TIMEOUT_MS 10000
+#define HELD 'h'
+#define OTHER 'o'
 
 static struct pki *pki;
 static struct pki_id leaf;
@@ -137,11 +143,109 @@ static void all_the_time_is_proof(void **state)
 	}
 }
 
+/* ---- validators ---- */
+
+/* A response from <begin> on, relative to now, whose bytes are others than those with another
+ * <sum>.
+ */
+static struct ocu_held response(char sum, int64_t begin)
+{
+	struct ocu_held h = { .this_update = pki->now + begin, .next_update = pki->now + 7200,
+			      .expiry = pki->now + 6900 };
+
+	memset(h.sum, sum, sizeof(h.sum));
+	return h;
+}
+
+static struct ocu_job *job_new(struct bed *b)
+{
+	const struct ocu_turn t = { .item = &b->c->item, .place = b->c->places, .first = true,
+				    .last = true };
+	struct ocu_job *j;
+
+	assert_int_equal(ocu_job_new(&j, b->c, &t, TIMEOUT_MS, &b->now), OCU_OK);
+	return j;
+}
+
+/* With what validators the next request is made, "" if with none. */
+static void assert_asks_with(struct bed *b, const char *etag, const char *last_modified)
+{
+	struct ocu_job *j = job_new(b);
+
+	assert_string_equal(j->etag ? j->etag : "", etag);
+	assert_string_equal(j->last_modified ? j->last_modified : "", last_modified);
+	ocu_job_free(j);
+}
+
+static void validators(void **state)
+{
+	static const struct {
+		const char *label;
+		enum ocu_end end, want;
+		char sum;          /* of the response that has come; 0: none */
+		int64_t begin;
+		bool not_modified;
+		const char *etag, *last_modified; /* that came with it */
+		const char *next_etag, *next_modified;
+	} rows[] = {
+		{ "the same bytes", OCU_END_CURRENT, OCU_END_CURRENT, HELD, -3600, false,
+		  "new", "new", "new", "new" },
+		{ "... with one validator only", OCU_END_CURRENT, OCU_END_CURRENT, HELD, -3600,
+		  false, "new", "", "new", "" },
+		{ "... with none any more", OCU_END_CURRENT, OCU_END_CURRENT, HELD, -3600, false,
+		  "", "", "", "" },
+		{ "304", OCU_END_CURRENT, OCU_END_CURRENT, 0, 0, true, "", "", "was", "was" },
+		{ "304 after the same bytes", OCU_END_CURRENT, OCU_END_CURRENT, HELD, -3600, true,
+		  "", "", "was", "was" },
+		{ "an older one", OCU_END_CURRENT, OCU_END_CURRENT, OTHER, -7200, false, "", "",
+		  "was", "was" },
+		{ "older than what was set meanwhile", OCU_END_NEW, OCU_END_CURRENT, OTHER, -7200,
+		  false, "new", "new", "was", "was" },
+		{ "the one that was set meanwhile", OCU_END_NEW, OCU_END_CURRENT, HELD, -3600,
+		  false, "new", "new", "new", "new" },
+		{ "a new one is not accepted yet", OCU_END_NEW, OCU_END_NEW, OTHER, -60, false,
+		  "new", "new", "was", "was" },
+		{ "no answer", OCU_END_SILENT, OCU_END_SILENT, 0, 0, false, "", "", "was", "was" },
+	};
+	const struct ocu_http_validators was = { .etag = "was", .last_modified = "was" };
+	struct ocu_http_validators *v;
+	struct ocu_ended end;
+	struct ocu_job *j;
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		bed_init(&b);
+		b.c->item.held = response(HELD, -3600);
+		ocu_cert_validators(b.c, &was, 0);
+		assert_asks_with(&b, "was", "was");
+		j = job_new(&b);
+		v = &j->fetch.validators;
+		j->fetch.end = rows[i].end;
+		j->fetch.not_modified = rows[i].not_modified;
+		if (rows[i].sum)
+			j->fetch.fresh = response(rows[i].sum, rows[i].begin);
+		snprintf(v->etag, sizeof(v->etag), "%s", rows[i].etag);
+		snprintf(v->last_modified, sizeof(v->last_modified), "%s",
+			 rows[i].last_modified);
+		j->fetch.max_age_s = 77;
+		end = ocu_job_end(j, b.rs, &b.now);
+		print_message("%s\n", rows[i].label);
+		assert_int_equal(end.end, rows[i].want);
+		assert_int_equal(end.max_age_s, 77);
+		ocu_job_free(j);
+		assert_asks_with(&b, rows[i].next_etag, rows[i].next_modified);
+		bed_fini(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_little_time_is_no_proof),
 		cmocka_unit_test(all_the_time_is_proof),
+		cmocka_unit_test(validators),
 	};
 	int failed;
 
