@@ -92,6 +92,8 @@ void ocu_accept_deliver(struct ocu_engine *e, struct ocu_parcel *parcel)
 
 /* ---- to the disk, and from it ---- */
 
+static void loaded(struct ocu_msg *m);
+
 static void log_disk(const struct ocu_accepted *a, const char *what)
 {
 	char text[OCU_SAY_LINE_BYTES];
@@ -108,20 +110,45 @@ static void disk_done(struct ocu_disk_job *d)
 	ocu_loop_post(a->engine->loop, &a->msg);
 }
 
-static void written(struct ocu_msg *m)
-{
-	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
-
-	/* a newer one may be there already: another process shares the directory */
-	if (a->disk.job.err.code != OCU_OK && a->disk.job.err.code != OCU_CANCELLED &&
-	    a->disk.job.err.code != OCU_AGAIN)
-		log_disk(a, "the response could not be saved");
-	ocu_accept_free(a);
-}
-
 static struct ocu_slice key_of(const struct ocu_cert *c)
 {
 	return (struct ocu_slice){ .p = c->key, .n = c->key_len };
+}
+
+/* Reads what is saved for the certificate of <a>, which goes on with it; its own response is not
+ * needed any more.
+ */
+static void load(struct ocu_accepted *a)
+{
+	struct ocu_disk_load *l = &a->disk.load;
+
+	ocu_buf_fini(&a->der);
+	a->msg.run = loaded;
+	*l = (struct ocu_disk_load){
+		.job.done = disk_done,
+		.certid = key_of(a->cert),
+		.cert = a->cert->x509,
+		.issuer = a->issuer,
+	};
+	ocu_buf_init(&l->der, OCU_OCSP_MAX_BYTES);
+	ocu_disk_load_start(a->engine->disk, l);
+}
+
+/* A newer one may be there already: another process shares the directory. It is taken from there.
+ * That comes to an end, since nothing that was loaded is ever saved.
+ */
+static void written(struct ocu_msg *m)
+{
+	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
+	enum ocu_status st = a->disk.job.err.code;
+
+	if (st == OCU_AGAIN && a->cert->in_table && ocu_state_disk(a->engine)) {
+		load(a);
+		return;
+	}
+	if (st != OCU_OK && st != OCU_CANCELLED && st != OCU_AGAIN)
+		log_disk(a, "the response could not be saved");
+	ocu_accept_free(a);
 }
 
 static void save(struct ocu_accepted *a)
@@ -186,6 +213,8 @@ static void take_loaded(struct ocu_accepted *a, const struct ocu_clock *now)
 	a->saved = true;
 	if (a->held.revoked && !c->item.held.revoked)
 		ocu_state_log(a->engine, OCU_LEVEL_WARNING, c, OCU_SAY_REVOKED);
+	/* they are of what was held */
+	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_plan_held(a->engine->plan, &c->item, &a->held, now);
 	publish(a, now);
 }
@@ -280,13 +309,7 @@ void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
 	if (!a)
 		return;
 	wait_begin(e, a);
-	a->msg.run = loaded;
-	a->disk.load.job.done = disk_done;
-	a->disk.load.certid = key_of(c);
-	a->disk.load.cert = c->x509;
-	a->disk.load.issuer = a->issuer;
-	ocu_buf_init(&a->disk.load.der, OCU_OCSP_MAX_BYTES);
-	ocu_disk_load_start(e->disk, &a->disk.load);
+	load(a);
 }
 
 /* As the disk thread does it. */

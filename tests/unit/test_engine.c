@@ -1421,6 +1421,60 @@ static void not_saved(void **state)
 	host_cert_fini(&c);
 }
 
+/* Another process has saved a newer response while one was on its way to the host: that is not
+ * overwritten but taken, once, and what is known of the one before does not count for it.
+ */
+static void saved_is_newer(void **state)
+{
+	struct responder_stats before, after;
+	struct host_cert c;
+	uint8_t *der, *held;
+	size_t n, n_held;
+	struct host *h;
+	struct dir d;
+
+	(void)state;
+	dir_init(&d);
+	cert_make(&c, "raced.pem", "etag");
+	n = response_make(&c, &der, -60, 2 * PKI_DAY_S, false);
+	h = host_new(&d.conf);
+	host_start(h);
+	host_keep(h);
+	host_load(h, &c, true);
+	host_await_kept(h, 1);
+	assert_int_equal(ocu_store_put(&d.store, c.key, c.key_len, der, n, pki->now + PKI_DAY_S,
+				       NULL), OCU_OK);
+	host_give_back(h);
+	host_await(h, &c, 2);
+	n_held = host_held(h, &c, &held);
+	assert_int_equal(n_held, n);
+	assert_memory_equal(held, der, n);
+	free(held);
+	responder_stats(responder, &before);
+	order(h, &c);
+	host_await_line(h, "raced.pem 1 \"Update successful\" 0 2 \"unchanged, good", 1);
+	responder_stats(responder, &after);
+	assert_int_equal(after.conditional, before.conditional);
+	/* Nothing of this was saved again, or said. */
+	host_stop(h);
+	assert_int_equal(host_staples(h, &c), 2);
+	assert_int_equal(host_lines(h, "W "), 0);
+	host_free(h);
+	h = host_new(&d.conf);
+	host_load(h, &c, true);
+	ocu_engine_preload(host_engine(h));
+	host_start(h);
+	host_await(h, &c, 1);
+	n_held = host_held(h, &c, &held);
+	assert_int_equal(n_held, n);
+	assert_memory_equal(held, der, n);
+	free(held);
+	host_free(h);
+	dir_fini(&d);
+	host_cert_fini(&c);
+	free(der);
+}
+
 /* The disk hangs: the network does not wait for it, and what it brings in the end is looked at. */
 static void disk_hangs(void **state)
 {
@@ -1525,6 +1579,7 @@ int main(void)
 		cmocka_unit_test(saved_is_bad),
 		cmocka_unit_test(saved_is_revoked),
 		cmocka_unit_test(not_saved),
+		cmocka_unit_test(saved_is_newer),
 		cmocka_unit_test(disk_hangs),
 		/* Its disk thread stays until the end. */
 		cmocka_unit_test(stopped_while_disk_hangs),
