@@ -74,7 +74,7 @@ struct ocu_cert {
 	bool loaded;              /* the state directory was asked */
 	bool misses;              /* is counted as one without a response */
 	uint8_t alerted;          /* alerts that were given for the end of the held response */
-	unsigned changes;         /* of what the host holds, as it counts them */
+	unsigned changes;         /* the host's number of what it holds */
 	unsigned successes, failures;
 	int64_t updated;          /* wall clock of the last success, 0: never */
 	struct ocu_result *result; /* NULL: no try has ended yet */

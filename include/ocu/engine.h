@@ -33,8 +33,9 @@ struct ocu_publication {
 	size_t key_len;
 	const struct ocu_buf *der;
 	const struct ocu_held *held; /* its times */
-	unsigned changes;         /* the count that came with the last ocu_engine_held() which the
-				   * engine knew when it accepted the response */
+	unsigned changes;         /* the count that came with the last ocu_engine_load() or
+				   * ocu_engine_held() which the engine knew when it accepted the
+				   * response */
 };
 
 /* What a command asks. */
@@ -134,19 +135,23 @@ struct ocu_facts {
 
 /* Makes known that the certificate <cert> of the file <path>, issued by <issuer>, is loaded: its
  * response is updated by itself if <automatic>. Known ones are found by their CertID <key>, and get
- * the newer issuer. <facts> may be NULL. All is borrowed but the certificates, which get a
- * reference. Errors: OCU_NOMEM. Any thread, like the following ones.
+ * the newer issuer. <changes> is a number of the host's that comes back with publications, see
+ * ocu_engine_held(); what is loaded again after an unload has to get one that it never had before,
+ * so that no response which is on its way to the one before is taken for its own. Of a known one it
+ * is ignored. <facts> may be NULL. All is borrowed but the certificates, which get a reference.
+ * Errors: OCU_NOMEM. Any thread, like the following ones.
  */
 OCU_MUST enum ocu_status ocu_engine_load(struct ocu_engine *e, const uint8_t *key, size_t key_len,
 					 const char *path, X509 *cert, X509 *issuer, bool automatic,
-					 struct ocu_facts *facts);
+					 unsigned changes, struct ocu_facts *facts);
 
 /* The certificate is not used any more. Errors: OCU_NOMEM; it goes on being updated then. */
 OCU_MUST enum ocu_status ocu_engine_unload(struct ocu_engine *e, const uint8_t *key,
 					   size_t key_len);
 
-/* The host holds the <n> bytes <der> (borrows) for the certificate now; 0: nothing. <changes> is a
- * count of its own that comes back with publications. Errors: OCU_NOMEM.
+/* The host holds the <n> bytes <der> (borrows) for the certificate now; 0: nothing. With the number
+ * <changes> of the load they came with the certificate; whenever somebody else than the engine has
+ * set them, it is another one than before. Errors: OCU_NOMEM.
  */
 OCU_MUST enum ocu_status ocu_engine_held(struct ocu_engine *e, const uint8_t *key, size_t key_len,
 					 const void *der, size_t n, unsigned changes);

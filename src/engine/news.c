@@ -20,7 +20,7 @@ struct news {
 	enum news_kind kind;
 	struct ocu_cert *cert; /* LOAD: with a reference */
 	bool automatic;        /* LOAD */
-	unsigned changes;      /* HELD */
+	unsigned changes;      /* LOAD, HELD */
 	size_t key_len, n;     /* UNLOAD, HELD: of the bytes that follow */
 	uint8_t bytes[];       /* the CertID, then the response */
 };
@@ -37,10 +37,9 @@ static void cert_renew(struct ocu_cert *known, const struct ocu_cert *fresh)
 }
 
 /* A certificate has been loaded; takes the reference. */
-static void take_load(struct ocu_engine *e, struct ocu_cert *c, bool automatic,
-		      const struct ocu_clock *now)
+static void take_load(struct ocu_engine *e, const struct news *n, const struct ocu_clock *now)
 {
-	struct ocu_cert *known = e->responders ? ocu_certs_add(e->certs, c) : NULL;
+	struct ocu_cert *c = n->cert, *known = e->responders ? ocu_certs_add(e->certs, c) : NULL;
 
 	/* no memory, or it was never configured and is about to be freed */
 	if (!known) {
@@ -55,9 +54,10 @@ static void take_load(struct ocu_engine *e, struct ocu_cert *c, bool automatic,
 		ocu_cert_put(c);
 		return;
 	} else {
+		c->changes = n->changes;
 		ocu_accept_load(e, c);
 	}
-	known->automatic |= automatic;
+	known->automatic |= n->automatic;
 	ocu_watch_cert(&e->watch, known, now);
 	if (!known->loading)
 		ocu_plan_automatic(e->plan, &known->item, known->automatic, now);
@@ -67,7 +67,7 @@ static void take_load(struct ocu_engine *e, struct ocu_cert *c, bool automatic,
 static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct news *n,
 		      const struct ocu_clock *now)
 {
-	bool was_revoked = c->item.held.revoked;
+	bool was_revoked = c->item.held.revoked, is_set = n->changes != c->changes;
 	struct ocu_held held = { 0 };
 	struct ocu_ocsp o;
 
@@ -75,7 +75,7 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 			    OCU_OK)
 		ocu_held_init(&held, &o, n->bytes + n->key_len, n->n);
 	/* what it came with is no news if the state directory had something newer meanwhile */
-	if (n->changes == c->changes && ocu_held_usable(&c->item.held, now->wall_s) &&
+	if (!is_set && ocu_held_usable(&c->item.held, now->wall_s) &&
 	    ocu_held_compare(&c->item.held, &held, now->wall_s) != OCU_AGE_NEW)
 		return;
 	c->changes = n->changes;
@@ -84,7 +84,7 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 	ocu_watch_cert(&e->watch, c, now);
 	if (!c->item.held.revoked || was_revoked)
 		return;
-	if (n->changes)
+	if (is_set)
 		ocu_state_log(e, OCU_LEVEL_ALERT, c,
 			      "certificate is REVOKED, says the response that was set");
 	else if (c->automatic || !ocu_engine_runs(e))
@@ -106,7 +106,7 @@ static void news_run(struct ocu_msg *m)
 	}
 	switch (n->kind) {
 	case NEWS_LOAD:
-		take_load(e, n->cert, n->automatic, &now);
+		take_load(e, n, &now);
 		break;
 	case NEWS_UNLOAD:
 		if (c)
@@ -158,7 +158,7 @@ static enum ocu_status facts_fill(struct ocu_facts *f, const struct ocu_cert *c)
 
 enum ocu_status ocu_engine_load(struct ocu_engine *e, const uint8_t *key, size_t key_len,
 				const char *path, X509 *cert, X509 *issuer, bool automatic,
-				struct ocu_facts *facts)
+				unsigned changes, struct ocu_facts *facts)
 {
 	struct news *n = news_new(e, NEWS_LOAD, (struct ocu_slice){ 0 }, (struct ocu_slice){ 0 });
 	struct ocu_cert *c = NULL;
@@ -171,6 +171,7 @@ enum ocu_status ocu_engine_load(struct ocu_engine *e, const uint8_t *key, size_t
 	}
 	n->cert = c;
 	n->automatic = automatic;
+	n->changes = changes;
 	ocu_loop_post(e->loop, &n->msg);
 	return OCU_OK;
 }

@@ -18,9 +18,9 @@
 	str2sa_range(str, NULL, NULL, NULL, NULL, NULL, err, NULL, NULL, opts)
 #endif
 
-/* What the module keeps for an entry of the patched HAProxy: whether the engine knows it, and how
- * often somebody else has set its response. It is a number in the place of a pointer, so that there
- * is nothing to allocate or to free. All under ocsp_tree_lock.
+/* What the module keeps for an entry of the patched HAProxy: whether the engine knows it, and a
+ * number that changes whenever somebody else sets its response. It is in the place of a pointer, so
+ * that there is nothing to allocate or to free. All under ocsp_tree_lock.
  */
 #define OCU_ENTRY_KNOWN(entry) ((entry)->updater != NULL)
 #define OCU_ENTRY_CHANGES(entry) ((unsigned)((uintptr_t)(entry)->updater >> 1))

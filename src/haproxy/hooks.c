@@ -88,6 +88,18 @@ static void warn_uris(const char *path, const struct ocu_facts *f, int update)
 
 /* ---- hooks ---- */
 
+/* Returns a number that no entry has had yet: for one that is new, and for one whose response
+ * somebody has set. A response that the engine has fetched goes into an entry only with the number
+ * that was the entry's then, so it never goes into that of a certificate which was removed and
+ * added again meanwhile. Under ocsp_tree_lock.
+ */
+static unsigned changes_new(void)
+{
+	static unsigned last;
+
+	return ++last;
+}
+
 /* Tells the engine what <entry> holds now. Returns false without memory. Under ocsp_tree_lock. */
 static bool tell_held(struct certificate_ocsp *entry)
 {
@@ -115,15 +127,16 @@ static bool holds_response(struct certificate_ocsp *entry)
 	return resp != NULL;
 }
 
-/* Returns whether <entry> was not known to the engine until now. */
-static bool entry_is_new(struct certificate_ocsp *entry)
+/* Returns whether <entry> was not known to the engine until now, and its number in *changes. */
+static bool entry_is_new(struct certificate_ocsp *entry, unsigned *changes)
 {
 	bool fresh;
 
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
 	fresh = !OCU_ENTRY_KNOWN(entry);
 	if (fresh)
-		OCU_ENTRY_SET(entry, 0);
+		OCU_ENTRY_SET(entry, changes_new());
+	*changes = OCU_ENTRY_CHANGES(entry);
 	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
 	return fresh;
 }
@@ -140,6 +153,7 @@ static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x5
 		      int update)
 {
 	struct ocu_facts facts;
+	unsigned changes;
 	bool fresh;
 
 	ocu_hooks_needed = true;
@@ -149,9 +163,9 @@ static void hook_load(struct certificate_ocsp *entry, const char *path, X509 *x5
 		warn_unstapled(path, x509, issuer, update);
 	if (!entry || global_ssl.ocsp_update.disable || !ocu_host_engine)
 		return;
-	fresh = entry_is_new(entry);
+	fresh = entry_is_new(entry, &changes);
 	if (ocu_engine_load(ocu_host_engine, entry->key_data, entry->key_length, path, x509,
-			    issuer, update, &facts) != OCU_OK) {
+			    issuer, update, changes, &facts) != OCU_OK) {
 		cert_warn(path, false, "out of memory, it will not be updated");
 		if (fresh)
 			entry_lost(entry);
@@ -184,8 +198,8 @@ static void hook_changed(struct certificate_ocsp *entry)
 
 	if (!OCU_ENTRY_KNOWN(entry) || !ocu_host_engine)
 		return;
-	OCU_ENTRY_SET(entry, was + 1);
-	/* with a count that the engine does not know nothing that it fetches would be stapled */
+	OCU_ENTRY_SET(entry, changes_new());
+	/* with a number that the engine does not know nothing that it fetches would be stapled */
 	if (!tell_held(entry))
 		OCU_ENTRY_SET(entry, was);
 }

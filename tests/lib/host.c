@@ -22,7 +22,7 @@ struct staple {
 	struct staple *next;
 	uint8_t key[OCU_ENGINE_KEY_MAX_BYTES];
 	size_t key_len;
-	unsigned changes;          /* how often something was set from here */
+	unsigned changes;          /* a new number when it is unloaded, or set from here */
 	unsigned published;        /* how often by the engine */
 	uint8_t *der;
 	size_t n;
@@ -47,6 +47,7 @@ struct host {
 	pthread_mutex_t lock;      /* over all that follows */
 	pthread_cond_t changed;
 	struct staple *staples;
+	unsigned changes;          /* the last number that was given */
 	struct line *lines;        /* the newest first */
 	struct kept *kept;
 	unsigned n_kept;
@@ -360,13 +361,23 @@ void host_refuse(struct host *h, enum ocu_status st)
 
 void host_load(struct host *h, const struct host_cert *c, bool automatic)
 {
+	pthread_mutex_lock(&h->lock);
 	must_ok(ocu_engine_load(h->engine, c->key, c->key_len, c->path, c->id.cert, c->issuer,
-				automatic, NULL), "not loaded");
+				automatic, staple_of(h, c->key, c->key_len)->changes, NULL),
+		"not loaded");
+	pthread_mutex_unlock(&h->lock);
 }
 
 void host_unload(struct host *h, const struct host_cert *c)
 {
+	struct staple *s;
+
+	pthread_mutex_lock(&h->lock);
+	s = staple_of(h, c->key, c->key_len);
+	s->changes = ++h->changes;
+	staple_set(s, NULL, 0);
 	must_ok(ocu_engine_unload(h->engine, c->key, c->key_len), "not unloaded");
+	pthread_mutex_unlock(&h->lock);
 }
 
 void host_set(struct host *h, const struct host_cert *c, const uint8_t *der, size_t n, bool file)
@@ -375,7 +386,8 @@ void host_set(struct host *h, const struct host_cert *c, const uint8_t *der, siz
 
 	pthread_mutex_lock(&h->lock);
 	s = staple_of(h, c->key, c->key_len);
-	s->changes += !file;
+	if (!file)
+		s->changes = ++h->changes;
 	staple_set(s, der, n);
 	must_ok(ocu_engine_held(h->engine, c->key, c->key_len, der, n, s->changes), "not held");
 	pthread_mutex_unlock(&h->lock);

@@ -390,7 +390,7 @@ static void cost(void **state)
 		snprintf(path, sizeof(path), "/etc/haproxy/certs/site-%zu.example.org.pem", i);
 		if (ocu_engine_load(host_engine(h), key, sizeof(key), path,
 				    ids[i % COST_RESPONDERS].cert, pki->by[PKI_BY_ISSUER].cert,
-				    true, NULL) != OCU_OK)
+				    true, 0, NULL) != OCU_OK)
 			fail_msg("%s", path);
 	}
 	ocu_engine_preload(host_engine(h));

@@ -206,7 +206,7 @@ static void stapled(void **state)
 	h = host_new(&conf);
 	assert_false(ocu_engine_runs(host_engine(h)));
 	assert_int_equal(ocu_engine_load(host_engine(h), c.key, c.key_len, c.path, c.id.cert,
-					 c.issuer, true, &facts), OCU_OK);
+					 c.issuer, true, 0, &facts), OCU_OK);
 	assert_int_equal(facts.n_uris, 1);
 	assert_false(facts.names);
 	assert_false(facts.must_staple);
@@ -243,7 +243,7 @@ static void facts_are_told(void **state)
 	host_cert_make(&c, pki, "facts.pem", true, uris);
 	host_cert_make(&bare, pki, "bare.pem", false, none);
 	assert_int_equal(ocu_engine_load(host_engine(h), c.key, c.key_len, c.path, c.id.cert,
-					 c.issuer, false, &facts), OCU_OK);
+					 c.issuer, false, 0, &facts), OCU_OK);
 	assert_int_equal(facts.n_uris, 1);
 	assert_true(facts.names);
 	assert_true(facts.must_staple);
@@ -252,7 +252,7 @@ static void facts_are_told(void **state)
 			    "'ldap://b': URL is neither http:// nor https://");
 	free(facts.bad_uris);
 	assert_int_equal(ocu_engine_load(host_engine(h), bare.key, bare.key_len, bare.path,
-					 bare.id.cert, bare.issuer, true, &facts), OCU_OK);
+					 bare.id.cert, bare.issuer, true, 0, &facts), OCU_OK);
 	assert_int_equal(facts.n_uris, 0);
 	assert_null(facts.bad_uris);
 	/* Nobody misses what cannot be had. */
@@ -411,6 +411,41 @@ static void set_meanwhile(void **state)
 	free(held);
 	/* The next one is taken. */
 	order(h, &c);
+	host_await(h, &c, 1);
+	host_free(h);
+	host_cert_fini(&c);
+	free(der);
+}
+
+/* It is removed and added again while a response is on its way to the host: that one is not for the
+ * new one, however little the engine has heard of it by then.
+ */
+static void added_again_meanwhile(void **state)
+{
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der, *held;
+	size_t n, n_held;
+
+	(void)state;
+	cert_make(&c, "again.pem", "ok");
+	n = response_make(&c, &der, -60, 2 * PKI_DAY_S, false);
+	host_keep(h);
+	host_load(h, &c, true);
+	host_await_kept(h, 1);
+	host_unload(h, &c);
+	host_load(h, &c, false);
+	host_set(h, &c, der, n, true);
+	host_give_back(h);
+	barrier(h);
+	assert_int_equal(host_staples(h, &c), 0);
+	n_held = host_held(h, &c, &held);
+	assert_int_equal(n_held, n);
+	assert_memory_equal(held, der, n);
+	free(held);
+	/* What is fetched for another one that holds nothing is for that. */
+	host_unload(h, &c);
+	host_load(h, &c, true);
 	host_await(h, &c, 1);
 	host_free(h);
 	host_cert_fini(&c);
@@ -1554,6 +1589,7 @@ int main(void)
 		cmocka_unit_test(replaced_in_flight),
 		cmocka_unit_test(ordered),
 		cmocka_unit_test(set_meanwhile),
+		cmocka_unit_test(added_again_meanwhile),
 		cmocka_unit_test(refused_by_host),
 		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(set_newer),

@@ -133,7 +133,7 @@ static enum ocu_status load(void)
 	enum ocu_status st;
 
 	st = ocu_engine_load(host.e, (const uint8_t *)KEY, sizeof(KEY), "leaf.pem", leaf.cert,
-			     pki->by[PKI_BY_ISSUER].cert, true, &facts);
+			     pki->by[PKI_BY_ISSUER].cert, true, 0, &facts);
 	assert_true((facts.bad_uris != NULL) == (st == OCU_OK));
 	free(facts.bad_uris);
 	if (st == OCU_OK)
