@@ -75,6 +75,7 @@ struct ocu_cert {
 	bool misses;              /* is counted as one without a response */
 	uint8_t alerted;          /* alerts that were given for the end of the held response */
 	unsigned changes;         /* the host's number of what it holds */
+	struct ocu_held stapled;  /* what it holds, as it has said: item.held may be on its way */
 	unsigned successes, failures;
 	int64_t updated;          /* wall clock of the last success, 0: never */
 	struct ocu_result *result; /* NULL: no try has ended yet */

@@ -168,7 +168,7 @@ void ocu_engine_drop(struct ocu_engine *e, struct ocu_inquiry *inquiry);
 bool ocu_engine_deliver(struct ocu_engine *e, unsigned max, bool logs);
 
 /* Gives <p> back: OCU_OK if it is stapled now, OCU_HELD if another response was set meanwhile, any
- * other status if it could not be published. Any thread.
+ * other status if it could not be published: then what was stapled before still is. Any thread.
  */
 void ocu_engine_published(struct ocu_engine *e, struct ocu_publication *p, enum ocu_status st);
 

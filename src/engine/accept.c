@@ -166,19 +166,52 @@ static void save(struct ocu_accepted *a)
 	ocu_disk_save_start(a->engine->disk, s);
 }
 
+/* The host has refused <a>: what it stapled before is held. That counts as a failure, so that it is
+ * not asked for again at once, for ever.
+ */
+static void take_back(struct ocu_accepted *a, const struct ocu_clock *now)
+{
+	struct ocu_cert *c = a->cert;
+
+	/* a newer one is on its way already */
+	if (ocu_held_compare(&c->item.held, &a->held, now->wall_s) != OCU_AGE_SAME)
+		return;
+	/* they are of the refused one: a 304 would keep it from coming again */
+	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
+	c->item.failures++;
+	ocu_plan_held(a->engine->plan, &c->item, &c->stapled, now);
+	ocu_watch_cert(&a->engine->watch, c, now);
+}
+
+/* Takes in whether the host staples <a> now. If somebody else has set a response since, that was
+ * heard before this, and is what it staples.
+ */
+static void settle(struct ocu_accepted *a)
+{
+	struct ocu_clock now = ocu_state_now(a->engine);
+	struct ocu_cert *c = a->cert;
+	char text[OCU_SAY_LINE_BYTES];
+
+	if (a->st != OCU_OK) {
+		snprintf(text, sizeof(text), "not stapled: %s", ocu_text(a->st));
+		ocu_state_log(a->engine, OCU_LEVEL_NOTICE, c, text);
+	}
+	if (a->pub.changes != c->changes)
+		return;
+	if (a->st == OCU_OK)
+		c->stapled = a->held;
+	else
+		take_back(a, &now);
+}
+
 /* The host has answered. */
 static void published(struct ocu_msg *m)
 {
 	struct ocu_accepted *a = OCU_OWNER(m, struct ocu_accepted, msg);
 	struct ocu_engine *e = a->engine;
-	char text[OCU_SAY_LINE_BYTES];
 
-	if (a->st != OCU_OK && a->cert->in_table) {
-		snprintf(text, sizeof(text), "not stapled: %s", ocu_text(a->st));
-		ocu_state_log(e, OCU_LEVEL_NOTICE, a->cert, text);
-		/* the same bytes are to be published when they come again */
-		memset(a->cert->item.held.sum, 0, sizeof(a->cert->item.held.sum));
-	}
+	if (a->cert->in_table)
+		settle(a);
 	if (a->st != OCU_OK || a->saved || !e->disk) {
 		ocu_accept_free(a);
 		return;

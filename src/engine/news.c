@@ -74,6 +74,7 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 	if (n->n && ocu_ocsp_peek(&o, n->bytes + n->key_len, n->n, c->x509, c->issuer, NULL) ==
 			    OCU_OK)
 		ocu_held_init(&held, &o, n->bytes + n->key_len, n->n);
+	c->stapled = held;
 	/* what it came with is no news if the state directory had something newer meanwhile */
 	if (!is_set && ocu_held_usable(&c->item.held, now->wall_s) &&
 	    ocu_held_compare(&c->item.held, &held, now->wall_s) != OCU_AGE_NEW)

@@ -152,14 +152,15 @@ static void publish(void *arg, struct ocu_publication *p)
 {
 	struct host *h = arg;
 	enum ocu_status st = OCU_OK;
-	struct kept *k;
+	struct kept *k, **end;
 
 	pthread_mutex_lock(&h->lock);
 	if (h->keep) {
 		k = must(calloc(1, sizeof(*k)));
 		k->p = p;
-		k->next = h->kept;
-		h->kept = k;
+		for (end = &h->kept; *end; end = &(*end)->next)
+			;
+		*end = k;
 		h->n_kept++;
 	} else {
 		st = staple(h, p);

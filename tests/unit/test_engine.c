@@ -452,21 +452,106 @@ static void added_again_meanwhile(void **state)
 	free(der);
 }
 
+/* Nothing is held then, as before; it is tried again, but not at once. */
 static void refused_by_host(void **state)
 {
 	struct host *h = started();
 	struct host_cert c;
 
 	(void)state;
-	cert_make(&c, "refused.pem", "ok");
+	cert_make(&c, "refused.pem", "etag");
 	host_refuse(h, OCU_NOMEM);
 	host_load(h, &c, true);
 	host_await_line(h, "N refused.pem: not stapled: out of memory", 1);
+	barrier(h);
+	assert_says(h, &c, "Response: none");
+	assert_says(h, &c, "State: waits after a failure");
+	assert_int_equal(ocu_engine_missing(host_engine(h), false), 1);
+	assert_int_equal(asked(&c), 1);
+	host_refuse(h, OCU_OK);
+	order(h, &c);
+	host_await(h, &c, 1);
+	barrier(h);
+	assert_says(h, &c, "Response: good");
+	assert_int_equal(ocu_engine_missing(host_engine(h), false), 0);
+	host_free(h);
+	host_cert_fini(&c);
+}
+
+/* Asserts that the engine believes what is stapled for <c> to begin at <begin>, relative to now. */
+static void assert_believes(struct host *h, const struct host_cert *c, int64_t begin)
+{
+	char date[OCU_SAY_DATE_BYTES], text[128];
+
+	ocu_say_date(date, pki->now + begin);
+	snprintf(text, sizeof(text), "\nThis update of the response: %s\n", date);
+	assert_says(h, c, text);
+}
+
+/* The host goes on stapling what it had, and the refused one, or one that is the same but for its
+ * signature, is asked for as a whole when its time has come.
+ */
+static void refused_beside_held(void **state)
+{
+	struct responder_stats before, after;
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	cert_make(&c, "refused.pem", "etag");
+	n = response_make(&c, &der, -7200, 2 * PKI_DAY_S, false);
+	host_load(h, &c, false);
+	host_set(h, &c, der, n, false);
+	host_refuse(h, OCU_NOMEM);
+	order(h, &c);
+	host_await_line(h, "N refused.pem: not stapled: out of memory", 1);
+	barrier(h);
+	assert_believes(h, &c, -7200);
+	host_refuse(h, OCU_OK);
+	responder_stats(responder, &before);
+	order(h, &c);
+	host_await(h, &c, 1);
+	responder_stats(responder, &after);
+	assert_int_equal(after.conditional, before.conditional);
+	barrier(h);
+	assert_says(h, &c, "Successes: 2");
+	host_free(h);
+	host_cert_fini(&c);
+	free(der);
+}
+
+/* Two are on their way at once, and both are refused: neither is held. */
+static void refused_twice(void **state)
+{
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	cert_make(&c, "refused.pem", "ok");
+	n = response_make(&c, &der, -7200, 2 * PKI_DAY_S, false);
+	host_load(h, &c, false);
+	host_set(h, &c, der, n, false);
+	host_keep(h);
+	order(h, &c);
+	host_await_kept(h, 1);
+	barrier(h);
+	order(h, &c);
+	host_await_kept(h, 2);
+	host_refuse(h, OCU_NOMEM);
+	host_give_back(h);
+	barrier(h);
+	assert_int_equal(host_lines(h, "not stapled: out of memory"), 2);
+	assert_believes(h, &c, -7200);
 	host_refuse(h, OCU_OK);
 	order(h, &c);
 	host_await(h, &c, 1);
 	host_free(h);
 	host_cert_fini(&c);
+	free(der);
 }
 
 /* Lets the next request about <c> be answered as <segment>. */
@@ -1591,6 +1676,8 @@ int main(void)
 		cmocka_unit_test(set_meanwhile),
 		cmocka_unit_test(added_again_meanwhile),
 		cmocka_unit_test(refused_by_host),
+		cmocka_unit_test(refused_beside_held),
+		cmocka_unit_test(refused_twice),
 		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(set_newer),
 		cmocka_unit_test(taken_away),
