@@ -6,6 +6,7 @@
 #define OCU_CERT_H
 
 #include <openssl/x509.h>
+#include <sys/queue.h>
 
 #include "ocu/fetch.h"
 #include "ocu/heap.h"
@@ -119,6 +120,21 @@ struct ocu_cert *ocu_certs_find(struct ocu_certs *cs, const uint8_t *key, size_t
 /* Returns the first of all; the others follow by ->next. */
 struct ocu_cert *ocu_certs_first(struct ocu_certs *cs);
 size_t ocu_certs_count(const struct ocu_certs *cs);
+
+/* A walk over all, in that order, between two steps of which any of them may go and others come. It
+ * has no reference on the next one: who goes is stepped over.
+ */
+struct ocu_certs_walk {
+	struct ocu_cert *next; /* NULL: it is over */
+	LIST_ENTRY(ocu_certs_walk) link;
+};
+
+/* Begins a walk, which <cs> keeps until ocu_certs_walk_fini(). */
+void ocu_certs_walk_init(struct ocu_certs_walk *w, struct ocu_certs *cs);
+void ocu_certs_walk_fini(struct ocu_certs_walk *w);
+
+/* Returns the next one, NULL if there is none. */
+struct ocu_cert *ocu_certs_walk_next(struct ocu_certs_walk *w);
 
 /* Sets c->validators from <v>, none if it is empty or there is no memory. */
 void ocu_cert_validators(struct ocu_cert *c, const struct ocu_http_validators *v, size_t uri);

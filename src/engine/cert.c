@@ -11,6 +11,7 @@ struct ocu_certs {
 	void *tree; /* tsearch() */
 	struct ocu_cert *first, *last;
 	size_t n;
+	LIST_HEAD(, ocu_certs_walk) walks;
 };
 
 /* ---- one ---- */
@@ -217,6 +218,11 @@ struct ocu_cert *ocu_certs_add(struct ocu_certs *cs, struct ocu_cert *c)
 
 void ocu_certs_remove(struct ocu_certs *cs, struct ocu_cert *c)
 {
+	struct ocu_certs_walk *w;
+
+	LIST_FOREACH(w, &cs->walks, link)
+		if (w->next == c)
+			w->next = c->next;
 	tdelete(c, &cs->tree, cert_cmp);
 	*(c->prev ? &c->prev->next : &cs->first) = c->next;
 	*(c->next ? &c->next->prev : &cs->last) = c->prev;
@@ -241,4 +247,24 @@ struct ocu_cert *ocu_certs_first(struct ocu_certs *cs)
 size_t ocu_certs_count(const struct ocu_certs *cs)
 {
 	return cs->n;
+}
+
+void ocu_certs_walk_init(struct ocu_certs_walk *w, struct ocu_certs *cs)
+{
+	w->next = cs->first;
+	LIST_INSERT_HEAD(&cs->walks, w, link);
+}
+
+void ocu_certs_walk_fini(struct ocu_certs_walk *w)
+{
+	LIST_REMOVE(w, link);
+}
+
+struct ocu_cert *ocu_certs_walk_next(struct ocu_certs_walk *w)
+{
+	struct ocu_cert *c = w->next;
+
+	if (c)
+		w->next = c->next;
+	return c;
 }

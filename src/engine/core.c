@@ -50,7 +50,7 @@ static void order(struct ocu_inquiry *inquiry, struct ocu_cert *c, const struct 
 	answer_text(inquiry, text);
 }
 
-/* Makes what is needed for the first piece. Returns whether there is one. */
+/* Makes what is needed for an answer in pieces. Returns whether there is one. */
 static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *now)
 {
 	static const enum ocu_rows_form forms[] = {
@@ -77,6 +77,24 @@ static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *n
 	return false;
 }
 
+/* Goes on with <inquiry> when all else has had its turn. */
+static void inquiry_again(struct ocu_inquiry *inquiry, void (*run)(struct ocu_msg *m))
+{
+	inquiry->msg.run = run;
+	ocu_loop_post(inquiry->engine->loop, &inquiry->msg);
+}
+
+/* Answers for the last time, after as many steps as it takes to give back what is left. */
+static void ending_run(struct ocu_msg *m)
+{
+	struct ocu_inquiry *inquiry = OCU_OWNER(m, struct ocu_inquiry, msg);
+
+	if (ocu_listing_shrink(inquiry->listing))
+		inquiry_again(inquiry, ending_run);
+	else
+		answer(inquiry, true);
+}
+
 static void inquiry_run(struct ocu_msg *m)
 {
 	struct ocu_inquiry *inquiry = OCU_OWNER(m, struct ocu_inquiry, msg);
@@ -85,22 +103,26 @@ static void inquiry_run(struct ocu_msg *m)
 
 	ocu_buf_reset(&inquiry->text);
 	if (inquiry->drop) {
-		answer(inquiry, true);
+		ending_run(m);
 		return;
 	}
 	if (!inquiry->listing && !inquiry_begin(inquiry, &now))
 		return;
-	if (ocu_listing_next(inquiry->listing, &inquiry->text, &end, &now) != OCU_OK)
-		end = true;
-	answer(inquiry, end);
+	if (ocu_listing_gather(inquiry->listing)) {
+		inquiry_again(inquiry, inquiry_run);
+		return;
+	}
+	if (ocu_listing_next(inquiry->listing, &inquiry->text, &end, &now) != OCU_OK || end)
+		ending_run(m);
+	else
+		answer(inquiry, false);
 }
 
 static void inquiry_post(struct ocu_engine *e, struct ocu_inquiry *inquiry, bool drop)
 {
 	inquiry->engine = e;
 	inquiry->drop = drop;
-	inquiry->msg.run = inquiry_run;
-	ocu_loop_post(e->loop, &inquiry->msg);
+	inquiry_again(inquiry, inquiry_run);
 }
 
 void ocu_engine_inquire(struct ocu_engine *e, struct ocu_inquiry *inquiry)

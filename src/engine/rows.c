@@ -9,16 +9,22 @@
 #include "ocu/dial.h"
 #include "ocu/say.h"
 
-/* A certificate with the place in the order that it had when the listing was made. */
+/* A certificate with the place in the order that it had when it was gathered. */
 struct row {
-	struct ocu_cert *cert; /* with a reference */
+	struct ocu_heap_node node;
+	struct ocu_cert *cert; /* with a reference; NULL: it was written */
 	bool flying;
 	int64_t due_s;
 };
 
+/* The order is that of a heap: it is there when the last row is, without a sort of them all. */
 struct ocu_listing {
 	enum ocu_rows_form form;
-	size_t n, pos;
+	struct ocu_clock began;
+	struct ocu_certs_walk walk;
+	struct ocu_heap order;
+	size_t n, written;
+	size_t room; /* there were no more certificates when it began */
 	bool begun;
 	struct row rows[];
 };
@@ -34,25 +40,27 @@ static int64_t due_s(const struct ocu_cert *c, const struct ocu_clock *now)
 	return now->wall_s + (until_ms > now->mono_ms ? (until_ms - now->mono_ms) / 1000 : 0);
 }
 
-static int row_cmp(const void *a, const void *b)
+static bool row_less(const struct ocu_heap_node *a, const struct ocu_heap_node *b)
 {
-	const struct row *x = a, *y = b;
+	const struct row *x = OCU_OWNER(a, const struct row, node);
+	const struct row *y = OCU_OWNER(b, const struct row, node);
 
 	if (x->flying != y->flying)
-		return x->flying ? -1 : 1;
+		return x->flying;
 	if (x->due_s != y->due_s)
-		return x->due_s < y->due_s ? -1 : 1;
-	return strcmp(x->cert->path, y->cert->path);
+		return x->due_s < y->due_s;
+	return strcmp(x->cert->path, y->cert->path) < 0;
 }
 
-static void row_add(struct ocu_listing *l, struct ocu_cert *c, const struct ocu_clock *now)
+static void row_add(struct ocu_listing *l, struct ocu_cert *c)
 {
 	struct row *r = &l->rows[l->n++];
 
 	c->refs++;
 	r->cert = c;
 	r->flying = c->job != NULL;
-	r->due_s = due_s(c, now);
+	r->due_s = due_s(c, &l->began);
+	ocu_heap_push(&l->order, &r->node);
 }
 
 enum ocu_status ocu_listing_new(struct ocu_listing **out, struct ocu_certs *cs,
@@ -61,27 +69,55 @@ enum ocu_status ocu_listing_new(struct ocu_listing **out, struct ocu_certs *cs,
 {
 	size_t n = only ? 1 : ocu_certs_count(cs);
 	struct ocu_listing *l = calloc(1, sizeof(*l) + n * sizeof(*l->rows));
-	struct ocu_cert *c;
 
 	*out = l;
 	if (!l)
 		return OCU_NOMEM;
 	l->form = form;
+	l->began = *now;
+	l->room = n;
+	ocu_heap_init(&l->order, row_less);
+	ocu_certs_walk_init(&l->walk, cs);
 	if (only)
-		row_add(l, only, now);
-	for (c = only ? NULL : ocu_certs_first(cs); c; c = c->next)
-		if (c->automatic && c->n_uris)
-			row_add(l, c, now);
-	qsort(l->rows, l->n, sizeof(*l->rows), row_cmp);
+		row_add(l, only);
 	return OCU_OK;
+}
+
+bool ocu_listing_gather(struct ocu_listing *l)
+{
+	struct ocu_cert *c;
+	int i;
+
+	for (i = 0; i < OCU_ROWS_AT_ONCE && l->n < l->room; i++) {
+		c = ocu_certs_walk_next(&l->walk);
+		if (!c)
+			return false;
+		if (c->automatic && c->n_uris)
+			row_add(l, c);
+	}
+	return l->n < l->room && l->walk.next;
+}
+
+bool ocu_listing_shrink(struct ocu_listing *l)
+{
+	int i;
+
+	if (!l)
+		return false;
+	if (!l->order.first)
+		l->n = 0; /* all were written */
+	for (i = 0; l->n && i < OCU_ROWS_AT_ONCE; i++)
+		ocu_cert_put(l->rows[--l->n].cert);
+	return l->n > 0;
 }
 
 void ocu_listing_free(struct ocu_listing *l)
 {
-	size_t i;
-
-	for (i = 0; l && i < l->n; i++)
-		ocu_cert_put(l->rows[i].cert);
+	if (!l)
+		return;
+	while (ocu_listing_shrink(l))
+		;
+	ocu_certs_walk_fini(&l->walk);
 	free(l);
 }
 
@@ -98,12 +134,27 @@ struct piece {
 			(p)->st = ocu_buf_addf((p)->out, __VA_ARGS__);                             \
 	} while (0)
 
+static void add_run(struct piece *p, const char *run, size_t n)
+{
+	if (p->st == OCU_OK)
+		p->st = ocu_buf_add(p->out, run, n);
+}
+
 static void add_key(struct piece *p, const struct ocu_cert *c)
 {
-	size_t i;
+	static const char digits[] = "0123456789abcdef";
+	char run[128];
+	size_t i, n = 0;
 
-	for (i = 0; i < c->key_len; i++)
-		ADD(p, "%02x", c->key[i]);
+	for (i = 0; i < c->key_len; i++) {
+		if (n == sizeof(run)) {
+			add_run(p, run, n);
+			n = 0;
+		}
+		run[n++] = digits[c->key[i] >> 4];
+		run[n++] = digits[c->key[i] & 15];
+	}
+	add_run(p, run, n);
 }
 
 static void table_row(struct piece *p, const struct ocu_cert *c, int64_t due)
@@ -204,14 +255,25 @@ static void detail(struct piece *p, const struct ocu_cert *c, int64_t due,
 		detail_result(p, c);
 }
 
+/* Whether <c> stands for itself in a string of JSON. */
+static bool json_plain(char c)
+{
+	return (unsigned char)c >= ' ' && c != '"' && c != '\\';
+}
+
 static void json_text(struct piece *p, const char *name, const char *text)
 {
+	size_t n;
+
 	ADD(p, "\"%s\":\"", name);
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == '"' || *text == '\\')
-			ADD(p, "\\u%04x", (unsigned char)*text);
-		else
-			ADD(p, "%c", *text);
+	for (;;) {
+		for (n = 0; json_plain(text[n]); n++)
+			;
+		add_run(p, text, n);
+		text += n;
+		if (!*text)
+			break;
+		ADD(p, "\\u%04x", (unsigned char)*text++);
 	}
 	ADD(p, "\",");
 }
@@ -249,9 +311,9 @@ static void begin(struct piece *p, enum ocu_rows_form form)
 		ADD(p, "[");
 }
 
-static void row_write(struct piece *p, const struct ocu_listing *l, const struct ocu_clock *now)
+static void row_write(struct piece *p, const struct ocu_listing *l, const struct ocu_cert *c,
+		      const struct ocu_clock *now)
 {
-	const struct ocu_cert *c = l->rows[l->pos].cert;
 	int64_t due = due_s(c, now);
 
 	switch (l->form) {
@@ -259,12 +321,24 @@ static void row_write(struct piece *p, const struct ocu_listing *l, const struct
 		table_row(p, c, due);
 		break;
 	case OCU_ROWS_JSON:
-		json_row(p, c, due, l->pos == 0, now);
+		json_row(p, c, due, l->written == 0, now);
 		break;
 	case OCU_ROWS_DETAIL:
 		detail(p, c, due, now);
 		break;
 	}
+}
+
+/* Writes the first row of those that are left, and takes it out. */
+static void first_write(struct piece *p, struct ocu_listing *l, const struct ocu_clock *now)
+{
+	struct row *r = OCU_OWNER(l->order.first, struct row, node);
+
+	ocu_heap_remove(&l->order, &r->node);
+	row_write(p, l, r->cert, now);
+	ocu_cert_put(r->cert);
+	r->cert = NULL;
+	l->written++;
 }
 
 enum ocu_status ocu_listing_next(struct ocu_listing *l, struct ocu_buf *out, bool *end,
@@ -275,9 +349,9 @@ enum ocu_status ocu_listing_next(struct ocu_listing *l, struct ocu_buf *out, boo
 	if (!l->begun)
 		begin(&p, l->form);
 	l->begun = true;
-	for (; l->pos < l->n && out->len < OCU_ROWS_PIECE_BYTES; l->pos++)
-		row_write(&p, l, now);
-	*end = p.st != OCU_OK || l->pos == l->n;
+	while (p.st == OCU_OK && l->order.first && out->len < OCU_ROWS_PIECE_BYTES)
+		first_write(&p, l, now);
+	*end = p.st != OCU_OK || !l->order.first;
 	if (*end && l->form == OCU_ROWS_JSON)
 		ADD(&p, "\n]\n");
 	return p.st;

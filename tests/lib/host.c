@@ -536,14 +536,19 @@ void host_ask_fini(struct host_ask *a)
 
 void host_ask_next(struct host_ask *a, bool drop)
 {
+	a->answered = false;
+	if (drop)
+		ocu_engine_drop(a->host->engine, &a->inquiry);
+	else
+		ocu_engine_inquire(a->host->engine, &a->inquiry);
+	host_ask_await(a);
+}
+
+void host_ask_await(struct host_ask *a)
+{
 	struct timespec end = patience();
 	struct host *h = a->host;
 
-	a->answered = false;
-	if (drop)
-		ocu_engine_drop(h->engine, &a->inquiry);
-	else
-		ocu_engine_inquire(h->engine, &a->inquiry);
 	pthread_mutex_lock(&h->lock);
 	while (!a->answered)
 		await_change(h, &end, "an answer");

@@ -102,6 +102,9 @@ void host_ask_fini(struct host_ask *a);
 /* Hands <a> over for its next piece, or, with <drop>, for its end, and waits for it. */
 void host_ask_next(struct host_ask *a, bool drop);
 
+/* Waits for the answer of <a>, which was handed over in another way. */
+void host_ask_await(struct host_ask *a);
+
 /* Asks, and returns the whole answer, which the caller frees with free(). */
 char *host_ask(struct host *h, enum ocu_inquiry_kind kind, const struct host_cert *c);
 

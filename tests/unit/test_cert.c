@@ -179,6 +179,63 @@ static void table(void **state)
 	pki_cert_fini(&id);
 }
 
+/* Returns the first byte of the key of the next one, 0 if there is none. */
+static char step(struct ocu_certs_walk *w)
+{
+	struct ocu_cert *c = ocu_certs_walk_next(w);
+
+	return c ? (char)c->key[0] : 0;
+}
+
+/* Who goes is stepped over by every walk, who comes is met by those that are not over. */
+static void walk(void **state)
+{
+	static const char *const keys[] = { "a", "b", "c", "d", "e", "f" };
+	struct ocu_certs_walk w, ahead, over;
+	struct ocu_cert *c[COUNT(keys)];
+	struct ocu_certs *cs;
+	struct pki_id id;
+	size_t i;
+
+	(void)state;
+	pki_cert_make(pki, &id, &(struct pki_cert){ .name = "w.test" });
+	assert_int_equal(ocu_certs_new(&cs), OCU_OK);
+	ocu_certs_walk_init(&over, cs);
+	for (i = 0; i < COUNT(keys); i++)
+		c[i] = cert_new(keys[i], &id);
+	for (i = 0; i < 5; i++)
+		assert_ptr_equal(ocu_certs_add(cs, c[i]), c[i]);
+	ocu_certs_walk_init(&w, cs);
+	ocu_certs_walk_init(&ahead, cs);
+	assert_int_equal(step(&w), 'a');
+	assert_int_equal(step(&ahead), 'a');
+	assert_int_equal(step(&ahead), 'b');
+	ocu_certs_remove(cs, c[0]);
+	ocu_certs_remove(cs, c[1]);
+	assert_int_equal(step(&w), 'c');
+	ocu_certs_remove(cs, c[3]);
+	assert_int_equal(step(&w), 'e');
+	assert_int_equal(step(&ahead), 'c');
+	ocu_certs_remove(cs, c[4]);
+	assert_int_equal(step(&ahead), 0);
+	assert_ptr_equal(ocu_certs_add(cs, c[5]), c[5]);
+	assert_int_equal(step(&w), 0);
+	assert_int_equal(step(&over), 0);
+	ocu_certs_walk_fini(&w);
+	ocu_certs_walk_init(&w, cs);
+	assert_int_equal(step(&w), 'c');
+	assert_int_equal(step(&w), 'f');
+	ocu_certs_walk_fini(&w);
+	ocu_certs_walk_fini(&ahead);
+	ocu_certs_walk_fini(&over);
+	ocu_certs_remove(cs, c[2]);
+	ocu_certs_remove(cs, c[5]);
+	for (i = 0; i < COUNT(keys); i++)
+		ocu_cert_put(c[i]);
+	ocu_certs_free(cs);
+	pki_cert_fini(&id);
+}
+
 /* ---- responders ---- */
 
 static struct ocu_responder *get(struct ocu_responders *rs, const char *text)
@@ -412,6 +469,7 @@ int main(void)
 		cmocka_unit_test(many_uris),
 		cmocka_unit_test(validators),
 		cmocka_unit_test(table),
+		cmocka_unit_test(walk),
 		cmocka_unit_test(responders),
 		cmocka_unit_test(spare_responders),
 		cmocka_unit_test(outbox),

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "ocu/rows.h"
 #include "ocu/say.h"
 #include "pki.h"
 #include "responder.h"
@@ -1321,6 +1322,53 @@ static void listed_while_unloaded(void **state)
 	many_fini(cs);
 }
 
+/* Certificates go while a listing is being made, which takes the loop several turns. */
+static void listed_in_slices(void **state)
+{
+	const size_t n = 4 * OCU_ROWS_AT_ONCE;
+	struct ocu_engine_conf conf = host_conf();
+	struct host *h = host_new(&conf);
+	struct host_cert c, many;
+	struct host_ask a, dropped;
+	size_t i;
+
+	(void)state;
+	cert_make(&c, "one-of-many.pem", "hold-ok");
+	many = c;
+	many.key_len = sizeof(i);
+	for (i = 0; i < n; i++) {
+		memcpy(many.key, &i, sizeof(i));
+		host_load(h, &many, true);
+	}
+	host_ask_init(&a, h, OCU_INQUIRY_TABLE, NULL);
+	host_ask_init(&dropped, h, OCU_INQUIRY_JSON, NULL);
+	/* All of this is taken in before the listing goes on. */
+	ocu_engine_inquire(host_engine(h), &a.inquiry);
+	ocu_engine_inquire(host_engine(h), &dropped.inquiry);
+	for (i = 0; i < n; i++) {
+		memcpy(many.key, &i, sizeof(i));
+		if (i % OCU_ROWS_AT_ONCE)
+			host_unload(h, &many);
+	}
+	ocu_engine_preload(host_engine(h));
+	host_start(h);
+	host_ask_await(&a);
+	while (!a.inquiry.end)
+		host_ask_next(&a, false);
+	/* The header, what was gathered before, and what stayed. */
+	assert_int_equal(count(a.all, '\n'), 1 + OCU_ROWS_AT_ONCE + n / OCU_ROWS_AT_ONCE - 1);
+	host_ask_await(&dropped);
+	assert_false(dropped.inquiry.end);
+	host_ask_next(&dropped, true);
+	assert_true(dropped.inquiry.end);
+	assert_int_equal(dropped.pieces, 2);
+	host_ask_fini(&a);
+	host_ask_fini(&dropped);
+	responder_release(responder);
+	host_free(h);
+	host_cert_fini(&c);
+}
+
 /* ---- the state directory ---- */
 
 struct dir {
@@ -1697,6 +1745,7 @@ int main(void)
 		cmocka_unit_test(given_back_late),
 		cmocka_unit_test(listed),
 		cmocka_unit_test(listed_while_unloaded),
+		cmocka_unit_test(listed_in_slices),
 		cmocka_unit_test(saved_and_found),
 		cmocka_unit_test(clock_set_back),
 		cmocka_unit_test(saved_is_bad),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_rows.c - listings: HAProxy's table, JSON, and all that is known of one certificate, in each
- * of its states; their order and their pieces. On a fake clock, with a real plan.
+ * of its states; their order and their pieces; and how much of a hundred thousand one call looks
+ * at. On a fake clock, with a real plan.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +25,35 @@
 #define HOUR 3600
 #define START 1796040000 /* 2026-11-30T12:00:00Z */
 #define MANY 300
+#define MOST 100000
+#define MOST_LOG2 17
 
 static struct pki *pki;
 static struct pki_id leaf, bare;
+
+/* ---- what is counted ---- */
+
+static unsigned compared, formatted; /* calls of the two functions below */
+
+/* This program's definitions come before those of the C library, also for the code under test. */
+int strcmp(const char *a, const char *b)
+{
+	compared++;
+	for (; *a && *a == *b; a++, b++)
+		;
+	return (unsigned char)*a - (unsigned char)*b;
+}
+
+int vsnprintf(char *out, size_t size, const char *format, va_list args)
+{
+	int (*real)(char *, size_t, const char *, va_list) =
+		(int (*)(char *, size_t, const char *, va_list))dlsym(RTLD_NEXT, "vsnprintf");
+
+	formatted++;
+	return real(out, size, format, args);
+}
+
+/* ---- certificates in a plan ---- */
 
 struct bed {
 	struct ocu_plan *plan;
@@ -62,12 +90,13 @@ static void bed_fini(struct bed *b)
 	ocu_plan_free(b->plan);
 }
 
-static struct ocu_cert *add(struct bed *b, const char *path, const struct pki_id *id,
-			    bool automatic)
+/* The first <key_len> bytes of <path> stand for the CertID. */
+static struct ocu_cert *add_keyed(struct bed *b, const char *path, size_t key_len,
+				  const struct pki_id *id, bool automatic)
 {
 	struct ocu_cert *c;
 
-	assert_int_equal(ocu_cert_new(&c, (const uint8_t *)path, 2, path, id->cert,
+	assert_int_equal(ocu_cert_new(&c, (const uint8_t *)path, key_len, path, id->cert,
 				      pki->by[PKI_BY_ISSUER].cert), OCU_OK);
 	assert_ptr_equal(ocu_certs_add(b->certs, c), c);
 	if (c->n_uris)
@@ -76,6 +105,12 @@ static struct ocu_cert *add(struct bed *b, const char *path, const struct pki_id
 	c->automatic = automatic;
 	ocu_plan_automatic(b->plan, &c->item, automatic, &b->now);
 	return c;
+}
+
+static struct ocu_cert *add(struct bed *b, const char *path, const struct pki_id *id,
+			    bool automatic)
+{
+	return add_keyed(b, path, 2, id, automatic);
 }
 
 /* A good response is held from an hour ago until in <left_s>. */
@@ -104,17 +139,17 @@ static void end(struct bed *b, struct ocu_cert *c, enum ocu_end how)
 	(void)ocu_plan_done(b->plan, &c->item, &e, &b->now);
 }
 
-/* Returns the whole listing, which the caller frees. */
-static char *list(struct bed *b, struct ocu_cert *only, enum ocu_rows_form form, unsigned *pieces)
+/* Returns all pieces of <l>, which the caller frees, and frees it. */
+static char *rest(struct bed *b, struct ocu_listing *l, unsigned *pieces)
 {
 	struct ocu_buf all, piece;
-	struct ocu_listing *l;
 	bool last = false;
 
 	*pieces = 0;
 	ocu_buf_init(&all, 1000000);
 	ocu_buf_init(&piece, OCU_ROWS_PIECE_BYTES + 4096);
-	assert_int_equal(ocu_listing_new(&l, b->certs, only, form, &b->now), OCU_OK);
+	while (ocu_listing_gather(l))
+		;
 	while (!last) {
 		ocu_buf_reset(&piece);
 		assert_int_equal(ocu_listing_next(l, &piece, &last, &b->now), OCU_OK);
@@ -125,6 +160,15 @@ static char *list(struct bed *b, struct ocu_cert *only, enum ocu_rows_form form,
 	ocu_listing_free(l);
 	ocu_buf_fini(&piece);
 	return (char *)all.data;
+}
+
+/* Returns the whole listing, which the caller frees. */
+static char *list(struct bed *b, struct ocu_cert *only, enum ocu_rows_form form, unsigned *pieces)
+{
+	struct ocu_listing *l;
+
+	assert_int_equal(ocu_listing_new(&l, b->certs, only, form, &b->now), OCU_OK);
+	return rest(b, l, pieces);
 }
 
 /* Returns when <c>, which is scheduled, is due. */
@@ -418,16 +462,203 @@ static void ended_early(void **state)
 	c = add(&b, "a.pem", &leaf, true);
 	ocu_buf_init(&small, 100);
 	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_JSON, &b.now), OCU_OK);
+	assert_false(ocu_listing_gather(l));
 	assert_int_equal(c->refs, 2);
 	assert_int_equal(ocu_listing_next(l, &small, &last, &b.now), OCU_TOO_BIG);
 	assert_true(last);
 	ocu_listing_free(l);
 	assert_int_equal(c->refs, 1);
 	assert_int_equal(ocu_listing_new(&l, b.certs, c, OCU_ROWS_DETAIL, &b.now), OCU_OK);
+	assert_int_equal(c->refs, 2);
 	ocu_listing_free(l);
 	assert_int_equal(c->refs, 1);
+	/* Nothing was gathered yet, or nothing is left. */
+	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_JSON, &b.now), OCU_OK);
+	assert_false(ocu_listing_shrink(l));
+	ocu_listing_free(l);
+	assert_false(ocu_listing_shrink(NULL));
 	ocu_listing_free(NULL);
 	ocu_buf_fini(&small);
+	bed_fini(&b);
+}
+
+/* ---- how much at once ---- */
+
+/* Adds <n> certificates, which are all due now, in an order that is not that of their names. */
+static void add_many(struct bed *b, struct ocu_cert **cs, size_t n)
+{
+	char path[16];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%06zu.pem", i * 7919 % n);
+		cs[i] = add_keyed(b, path, 6, &leaf, true);
+	}
+}
+
+/* Returns how many of the <n> in <cs> from *taken on have one more reference, and moves it on. */
+static size_t taken_more(struct ocu_cert *const *cs, size_t n, size_t *taken)
+{
+	size_t from = *taken;
+
+	while (*taken < n && cs[*taken]->refs == 2)
+		++*taken;
+	return *taken - from;
+}
+
+/* No call looks at more than a few, or compares more than it takes to find their places. */
+static void bounded(void **state)
+{
+	static struct ocu_cert *cs[MOST];
+	size_t taken = 0, rows = 0, before;
+	unsigned calls = 0;
+	struct ocu_listing *l;
+	struct ocu_buf piece;
+	char path[16], *p;
+	bool more, last = false;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	ocu_buf_init(&piece, OCU_ROWS_PIECE_BYTES + 4096);
+	add_many(&b, cs, MOST);
+	compared = 0;
+	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_TABLE, &b.now), OCU_OK);
+	assert_int_equal(taken_more(cs, MOST, &taken), 0);
+	do {
+		more = ocu_listing_gather(l);
+		assert_true(taken_more(cs, MOST, &taken) <= OCU_ROWS_AT_ONCE);
+		assert_true(compared <= OCU_ROWS_AT_ONCE * MOST_LOG2);
+		compared = 0;
+		calls++;
+	} while (more);
+	assert_int_equal(taken, MOST);
+	assert_int_equal(calls, (MOST + OCU_ROWS_AT_ONCE - 1) / OCU_ROWS_AT_ONCE);
+	while (!last) {
+		ocu_buf_reset(&piece);
+		before = rows;
+		compared = 0;
+		assert_int_equal(ocu_listing_next(l, &piece, &last, &b.now), OCU_OK);
+		assert_true(compared <= OCU_ROWS_PIECE_BYTES / 64 * 2 * MOST_LOG2);
+		assert_int_equal(ocu_buf_add(&piece, "", 1), OCU_OK);
+		for (p = (char *)piece.data; (p = strstr(p, ".pem")); p++, rows++) {
+			snprintf(path, sizeof(path), "%06zu.pem", rows);
+			assert_memory_equal(p - 6, path, 10);
+		}
+		assert_in_range(rows - before, 1, OCU_ROWS_PIECE_BYTES / 64);
+	}
+	assert_int_equal(rows, MOST);
+	assert_false(ocu_listing_shrink(l));
+	ocu_listing_free(l);
+	ocu_buf_fini(&piece);
+	bed_fini(&b);
+}
+
+/* An end in the middle is made in parts as well. */
+static void bounded_end(void **state)
+{
+	struct ocu_cert *cs[3 * OCU_ROWS_AT_ONCE];
+	struct ocu_listing *l;
+	unsigned left, was = COUNT(cs);
+	struct bed b;
+	size_t i;
+	bool more;
+
+	(void)state;
+	bed_init(&b);
+	add_many(&b, cs, COUNT(cs));
+	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_TABLE, &b.now), OCU_OK);
+	while (ocu_listing_gather(l))
+		;
+	do {
+		more = ocu_listing_shrink(l);
+		for (left = i = 0; i < COUNT(cs); i++)
+			left += cs[i]->refs == 2;
+		assert_true(was - left <= OCU_ROWS_AT_ONCE);
+		was = left;
+	} while (more);
+	assert_int_equal(left, 0);
+	ocu_listing_free(l);
+	bed_fini(&b);
+}
+
+static void unload(struct bed *b, struct ocu_cert *c)
+{
+	ocu_certs_remove(b->certs, c);
+	ocu_plan_remove(b->plan, &c->item);
+	ocu_cert_put(c);
+}
+
+/* Certificates come and go while they are gathered, and before they are written. */
+static void come_and_go(void **state)
+{
+	struct ocu_cert *cs[3 * OCU_ROWS_AT_ONCE];
+	struct ocu_listing *l;
+	size_t i, rows = 0;
+	unsigned pieces;
+	char *text, *p;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	add_many(&b, cs, COUNT(cs));
+	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_TABLE, &b.now), OCU_OK);
+	assert_true(ocu_listing_gather(l));
+	/* One that was gathered, the next one, and the last one. */
+	unload(&b, cs[1]);
+	for (i = OCU_ROWS_AT_ONCE; i < OCU_ROWS_AT_ONCE + 10; i++)
+		unload(&b, cs[i]);
+	unload(&b, cs[COUNT(cs) - 1]);
+	(void)add(&b, "zz-new.pem", &leaf, true);
+	while (ocu_listing_gather(l))
+		;
+	unload(&b, cs[2]);
+	text = rest(&b, l, &pieces);
+	for (p = text; (p = strstr(p, ".pem")); p++)
+		rows++;
+	free(text);
+	assert_in_range(rows, COUNT(cs) - 11, COUNT(cs) - 10);
+	/* All go. */
+	assert_int_equal(ocu_listing_new(&l, b.certs, NULL, OCU_ROWS_TABLE, &b.now), OCU_OK);
+	assert_true(ocu_listing_gather(l));
+	while (ocu_certs_first(b.certs))
+		unload(&b, ocu_certs_first(b.certs));
+	assert_false(ocu_listing_gather(l));
+	text = rest(&b, l, &pieces);
+	for (rows = 0, p = text; (p = strstr(p, ".pem")); p++)
+		rows++;
+	assert_int_equal(rows, OCU_ROWS_AT_ONCE);
+	free(text);
+	bed_fini(&b);
+}
+
+/* However long names and keys are, a row is put together of the same few parts. */
+static void in_runs(void **state)
+{
+	const enum ocu_rows_form forms[] = { OCU_ROWS_TABLE, OCU_ROWS_JSON, OCU_ROWS_DETAIL };
+	struct ocu_cert *brief, *wordy;
+	char path[300], *text;
+	unsigned pieces, n;
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	bed_init(&b);
+	memset(path, 'p', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	brief = add(&b, "b.pem", &leaf, true);
+	wordy = add_keyed(&b, path, 256, &leaf, true);
+	for (i = 0; i < COUNT(forms); i++) {
+		formatted = 0;
+		free(list(&b, brief, forms[i], &pieces));
+		n = formatted;
+		assert_true(n > 0);
+		formatted = 0;
+		text = list(&b, wordy, forms[i], &pieces);
+		assert_int_equal(formatted, n);
+		assert_non_null(strstr(text, path));
+		free(text);
+	}
 	bed_fini(&b);
 }
 
@@ -443,6 +674,10 @@ int main(void)
 		cmocka_unit_test(detail_of_nothing),
 		cmocka_unit_test(in_pieces),
 		cmocka_unit_test(ended_early),
+		cmocka_unit_test(bounded),
+		cmocka_unit_test(bounded_end),
+		cmocka_unit_test(come_and_go),
+		cmocka_unit_test(in_runs),
 	};
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
 	int failed;
