@@ -19,8 +19,23 @@
 #define PIECE_MAX_BYTES (256 * 1024) /* with the longest line there is a piece is far below it */
 #define PIECE_PRINT_BYTES 4096      /* printed at a time, if half of a buffer holds it */
 
-/* A question under way. Whoever has it last frees it: the command, or the answer that comes when
- * the command is gone.
+/* A question under way. One of two has it: the command while <ready>, the engine while not, and
+ * nobody else touches more of it than what <lock> guards. Handing it over synchronizes: to the
+ * engine by its messages, back by the outbox and then by <lock>.
+ *
+ * It is freed once. Under <lock> answered() learns whether the command is gone, and the release
+ * whether the answer is there. If the release comes first it leaves all to answered(), which finds
+ * no appctx; else answered() leaves all to the release, which finds it ready. Neither touches it
+ * after its unlock unless it is the one that frees it, and the unlock itself is a single atomic
+ * operation.
+ *
+ * The command is woken under <lock>, since its appctx may be freed as soon as its release has had
+ * that. No other lock is held where <lock> is taken, and waking takes those of the scheduler alone,
+ * which holds none of them while it runs a command: the order is always the same.
+ *
+ * ThreadSanitizer reports inquiry_free() beside answered() all the same. On x86 HAProxy unlocks in
+ * assembly, which it does not see: there is no report when pl_sub_noret_rel() is made of
+ * __atomic_sub_fetch().
  */
 struct inquiry {
 	struct ocu_host_inquiry host;
