@@ -40,6 +40,8 @@ struct ocu_engine {
 	TAILQ_HEAD(, ocu_waiting) waiting; /* who began first is first */
 	ev_timer patience;  /* the first of them has waited for long enough */
 	ev_prepare turns;   /* before the loop waits: begins what is due */
+	ev_prepare tell;    /* before the loop waits: wakes the host if that is untold */
+	bool untold;        /* there is something in the outbox that it was not woken for */
 	ev_timer wake;      /* when the plan wants to be asked again */
 	ev_timer look;      /* for what there is to say unasked */
 };
@@ -54,7 +56,13 @@ struct ocu_waiting {
 /* Returns what time it is, with a random number that was not there before. */
 struct ocu_clock ocu_state_now(struct ocu_engine *e);
 
-/* Puts <p> into the outbox and wakes the host. */
+/* From the start on the host is woken once for all that is sent until the loop waits, in between
+ * for each. On the loop thread.
+ */
+void ocu_state_start(struct ocu_engine *e);
+void ocu_state_stop(struct ocu_engine *e);
+
+/* Puts <p> into the outbox and lets the host be woken. */
 void ocu_state_send(struct ocu_engine *e, struct ocu_parcel *p, enum ocu_parcel_kind kind);
 
 /* A line on its way into the host's log. */

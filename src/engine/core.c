@@ -185,6 +185,7 @@ static void thread_begin(void *arg)
 {
 	struct ocu_engine *e = arg;
 
+	ocu_state_start(e);
 	ocu_turn_start(e);
 	ocu_accept_start(e);
 	ocu_look_start(e);
@@ -198,6 +199,7 @@ static void thread_end(void *arg)
 	ocu_turn_stop(e);
 	ocu_accept_stop(e);
 	ocu_look_stop(e);
+	ocu_state_stop(e);
 }
 
 enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_ops *ops, void *host,

@@ -15,10 +15,42 @@ struct ocu_clock ocu_state_now(struct ocu_engine *e)
 	return now;
 }
 
+/* Before the loop waits. To wake a thread costs more than all else that a parcel does. */
+static void wake_cb(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct ocu_engine *e = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (!e->untold)
+		return;
+	e->untold = false;
+	e->ops->wake(e->host);
+}
+
+void ocu_state_start(struct ocu_engine *e)
+{
+	ev_prepare_init(&e->tell, wake_cb);
+	/* After whatever else happens before the loop waits, which may send something. */
+	ev_set_priority(&e->tell, EV_MINPRI);
+	e->tell.data = e;
+	ev_prepare_start(ocu_loop_ev(e->loop), &e->tell);
+}
+
+void ocu_state_stop(struct ocu_engine *e)
+{
+	ev_prepare_stop(ocu_loop_ev(e->loop), &e->tell);
+	wake_cb(ocu_loop_ev(e->loop), &e->tell, 0);
+}
+
 void ocu_state_send(struct ocu_engine *e, struct ocu_parcel *p, enum ocu_parcel_kind kind)
 {
 	p->kind = kind;
-	if (ocu_outbox_put(&e->outbox, p))
+	if (!ocu_outbox_put(&e->outbox, p))
+		return;
+	if (ev_is_active(&e->tell))
+		e->untold = true;
+	else
 		e->ops->wake(e->host);
 }
 
