@@ -44,16 +44,25 @@ struct single {
 	int status;
 };
 
+/* Empties OpenSSL's error queue, which goes over all of its places even if there is nothing. */
+static void clear_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* Fails with what OpenSSL could not do; its error queue tells whether memory was the reason. */
 static enum ocu_status fail_ssl(struct ocu_err *err, const char *what)
 {
+	bool nomem = false;
 	unsigned long e;
 
-	while ((e = ERR_get_error())) {
-		if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
-			return ocu_fail(err, OCU_NOMEM, "no memory: %s", what);
-	}
-	return ocu_fail(err, OCU_OCSP, "%s", what);
+	while ((e = ERR_get_error()))
+		nomem |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+	/* The texts of what was taken out are still there. */
+	ERR_clear_error();
+	return nomem ? ocu_fail(err, OCU_NOMEM, "no memory: %s", what)
+		     : ocu_fail(err, OCU_OCSP, "%s", what);
 }
 
 static enum ocu_status each_uri(const AUTHORITY_INFO_ACCESS *aia,
@@ -86,7 +95,7 @@ enum ocu_status ocu_ocsp_uris(X509 *cert,
 	enum ocu_status ret;
 	int crit = -1;
 
-	ERR_clear_error();
+	clear_errors();
 	aia = X509_get_ext_d2i(cert, NID_info_access, &crit, NULL);
 	if (aia)
 		ret = each_uri(aia, each, arg);
@@ -95,7 +104,7 @@ enum ocu_status ocu_ocsp_uris(X509 *cert,
 	else
 		ret = fail_ssl(NULL, "authority information access does not parse");
 	AUTHORITY_INFO_ACCESS_free(aia);
-	ERR_clear_error();
+	clear_errors();
 	return ret;
 }
 
@@ -111,7 +120,7 @@ bool ocu_ocsp_must_staple(X509 *cert)
 			ret |= feature == OCU_OCSP_FEATURE_V1 || feature == OCU_OCSP_FEATURE_V2;
 	}
 	TLS_FEATURE_free(list);
-	ERR_clear_error();
+	clear_errors();
 	return ret;
 }
 
@@ -140,7 +149,7 @@ enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 *issuer,
 	if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) != 0)
 		return ocu_fail(err, OCU_OCSP, "issuer is not the one that is named in the "
 				"certificate");
-	ERR_clear_error();
+	clear_errors();
 	req = OCSP_REQUEST_new();
 	if (req)
 		id = OCSP_cert_to_id(EVP_sha1(), cert, issuer);
@@ -151,7 +160,7 @@ enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 *issuer,
 		ret = add_request(out, req, err);
 	}
 	OCSP_REQUEST_free(req);
-	ERR_clear_error();
+	clear_errors();
 	return ret;
 }
 
@@ -504,12 +513,12 @@ static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509
 				    X509 *issuer, int64_t now, struct ocu_err *err)
 {
 	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(bs);
-	enum ocu_status ret;
+	bool own = is_named(bs, issuer);
+	enum ocu_status ret = OCU_OCSP;
 	int i, tried = 0;
 	X509 *c;
 
-	ret = fail_absent(bs, err);
-	if (is_named(bs, issuer)) {
+	if (own) {
 		ret = check_signature(bs, issuer, issuer, err);
 		if (ret == OCU_OK)
 			return ret;
@@ -527,7 +536,7 @@ static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509
 		if (ret == OCU_OK)
 			return read_end(end, c, err);
 	}
-	return ret;
+	return own || tried ? ret : fail_absent(bs, err);
 }
 
 /* Returns the digest of a CertID, NULL if it is none that is in use. A fixed list, so that failing
@@ -606,6 +615,9 @@ static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct
 {
 	char shown[OCU_DATE_BYTES], begin[OCU_DATE_BYTES];
 
+	if (o->this_update < o->next_update && o->this_update - OCU_OCSP_SKEW_S <= now
+	    && o->expiry > now)
+		return OCU_OK;
 	ocu_date_text(o->next_update, shown);
 	ocu_date_text(o->this_update, begin);
 	if (o->next_update <= o->this_update)
@@ -615,10 +627,8 @@ static enum ocu_status check_times(const struct ocu_ocsp *o, int64_t now, struct
 		return ocu_fail(err, OCU_OCSP, "not yet valid: thisUpdate is %s", begin);
 	if (o->next_update <= now)
 		return ocu_fail(err, OCU_ENDED, "no longer valid: nextUpdate was %s", shown);
-	if (o->expiry <= now)
-		return ocu_fail(err, OCU_ENDED, "valid for less than %d s: nextUpdate is %s, %d s "
-				"away", OCU_OCSP_SKEW_S + 1, shown, (int)(o->next_update - now));
-	return OCU_OK;
+	return ocu_fail(err, OCU_ENDED, "valid for less than %d s: nextUpdate is %s, %d s away",
+			OCU_OCSP_SKEW_S + 1, shown, (int)(o->next_update - now));
 }
 
 /* Orders statuses by how bad they are: revoked is said of a certificate that is known. */
@@ -636,10 +646,10 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 	struct single best = { .status = -1 }, one;
 	enum ocu_status ret, why;
 	OCSP_SINGLERESP *s;
-	bool is;
+	bool is, any = false;
 	int i;
 
-	ret = ocu_fail(err, OCU_OTHER_CERT, "response is for another certificate");
+	ret = OCU_OTHER_CERT;
 	for (i = 0; i < OCSP_resp_count(bs); i++) {
 		s = OCSP_resp_get0(bs, i);
 		why = is_for(&is, s, cert, issuer, err);
@@ -647,6 +657,7 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 			return why;
 		if (!is)
 			continue;
+		any = true;
 		why = read_single(&one, s, err);
 		if (why != OCU_OK)
 			return why;
@@ -660,6 +671,8 @@ static enum ocu_status choose(struct ocu_ocsp *out, OCSP_BASICRESP *bs, X509 *ce
 			&& badness(one.status) > badness(best.status)))
 			best = one;
 	}
+	if (!any)
+		return ocu_fail(err, ret, "response is for another certificate");
 	if (ret != OCU_OK)
 		return ret;
 	if (badness(best.status) == 1)
@@ -687,7 +700,7 @@ enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t
 	int64_t end = INT64_MAX;
 	enum ocu_status ret;
 
-	ERR_clear_error();
+	clear_errors();
 	ret = parse(&bs, der, n, &why);
 	if (ret == OCU_OK)
 		ret = check_basic(bs, &why);
@@ -698,7 +711,7 @@ enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t
 	if (ret == OCU_OK && out->expiry > end)
 		out->expiry = end;
 	OCSP_BASICRESP_free(bs);
-	ERR_clear_error();
+	clear_errors();
 	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
 }
 
@@ -709,11 +722,11 @@ enum ocu_status ocu_ocsp_peek(struct ocu_ocsp *out, const uint8_t *der, size_t n
 	OCSP_BASICRESP *bs = NULL;
 	enum ocu_status ret;
 
-	ERR_clear_error();
+	clear_errors();
 	ret = parse(&bs, der, n, &why);
 	if (ret == OCU_OK)
 		ret = choose(out, bs, cert, issuer, NULL, &why);
 	OCSP_BASICRESP_free(bs);
-	ERR_clear_error();
+	clear_errors();
 	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
 }
