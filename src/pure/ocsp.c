@@ -321,26 +321,40 @@ static int signature_bits(int bits, const EVP_PKEY *key)
 	return bits < most ? bits : most;
 }
 
-/* Returns how many bits of security the signature of <bs> by <key> has. */
-static int response_bits(const OCSP_BASICRESP *bs, const EVP_PKEY *key)
+/* Returns how many bits of security the algorithm <theirs> has, 0 if that is not known. OpenSSL
+ * tells it of certificates alone, so an empty one gets the algorithm. There is no way to set it,
+ * but it is ours, and not constant.
+ */
+static int other_bits(const X509_ALGOR *theirs, bool no_digest)
 {
-	const X509_ALGOR *theirs = OCSP_resp_get0_tbs_sigalg(bs), *own = NULL;
-	int nid = OBJ_obj2nid(theirs->algorithm), digest, bits = 0;
+	const X509_ALGOR *own = NULL;
 	X509 *c = X509_new();
+	int bits = 0;
 
-	/* OpenSSL tells it of certificates alone, so an empty one gets the algorithm. There is no
-	 * way to set it, but it is ours, and not constant.
-	 */
 	if (c)
 		X509_get0_signature(NULL, &own, c);
 	if (own && X509_ALGOR_copy((X509_ALGOR *)(uintptr_t)own, theirs))
 		bits = algorithm_bits(c);
 	X509_free(c);
 	/* Of algorithms that have no digest it knows only what their keys are worth. */
-	if (c && !bits && nid != NID_rsassaPss && OBJ_find_sigid_algs(nid, &digest, NULL)
-	    && digest == NID_undef)
-		bits = INT_MAX;
-	return signature_bits(bits, key);
+	return c && !bits && no_digest ? INT_MAX : bits;
+}
+
+/* Returns how many bits of security the signature of <bs> by <key> has. As a rule it is made by the
+ * algorithm by which <cert> is signed too, and of a certificate OpenSSL keeps what it found. Where
+ * there is no digest more than the algorithm may have counted.
+ */
+static int response_bits(const OCSP_BASICRESP *bs, const EVP_PKEY *key, X509 *cert)
+{
+	const X509_ALGOR *theirs = OCSP_resp_get0_tbs_sigalg(bs), *own;
+	int nid = OBJ_obj2nid(theirs->algorithm), digest;
+
+	if (nid == NID_rsassaPss || !OBJ_find_sigid_algs(nid, &digest, NULL))
+		return signature_bits(other_bits(theirs, false), key);
+	X509_get0_signature(NULL, &own, cert);
+	if (digest != NID_undef && X509_ALGOR_cmp(own, theirs) == 0)
+		return signature_bits(algorithm_bits(cert), key);
+	return signature_bits(other_bits(theirs, digest == NID_undef), key);
 }
 
 /* The same for the issuer's certificate. Whose key has signed it is known of a root alone. */
@@ -372,8 +386,8 @@ static enum ocu_status check_bits(int bits, const char *whose, X509 *issuer, str
 	return fail_ssl(err, why);
 }
 
-static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X509 *issuer,
-				       struct ocu_err *err)
+static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X509 *cert,
+				       X509 *issuer, struct ocu_err *err)
 {
 	const X509_ALGOR *alg = OCSP_resp_get0_tbs_sigalg(bs);
 	EVP_PKEY *key = X509_get0_pubkey(signer);
@@ -389,7 +403,7 @@ static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X
 	if (ASN1_item_verify(ASN1_ITEM_rptr(OCSP_RESPDATA), alg, OCSP_resp_get0_signature(bs),
 			     OCSP_resp_get0_respdata(bs), key) != 1)
 		return fail_ssl(err, "signature does not verify");
-	return check_bits(response_bits(bs, key), "signature", issuer, err);
+	return check_bits(response_bits(bs, key, cert), "signature", issuer, err);
 }
 
 /* Whether <issuer> has issued <c>, for X509_verify_cert(). The authority key identifier is no part
@@ -519,7 +533,7 @@ static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509
 	X509 *c;
 
 	if (own) {
-		ret = check_signature(bs, issuer, issuer, err);
+		ret = check_signature(bs, issuer, cert, issuer, err);
 		if (ret == OCU_OK)
 			return ret;
 	}
@@ -532,7 +546,7 @@ static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509
 					"the signer", OCU_OCSP_SIGNERS_MAX);
 		ret = check_delegate(c, cert, issuer, now, err);
 		if (ret == OCU_OK)
-			ret = check_signature(bs, c, issuer, err);
+			ret = check_signature(bs, c, cert, issuer, err);
 		if (ret == OCU_OK)
 			return read_end(end, c, err);
 	}
