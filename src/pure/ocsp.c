@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "ocu/date.h"
+#include "ocu/digest.h"
 
 /* Certificates with the signer's name that are tried: each may cost a signature check, and a
  * response has room for hundreds.
@@ -31,6 +32,8 @@
  * OpenSSL says how much a digest and a key are worth.
  */
 #define OCU_OCSP_SECURITY_BITS 80
+
+#define OCU_OCSP_HEADER_BYTES 8 /* more than a header of DER with a length that is an int has */
 
 /* Room for what precedes a basic response: five headers of up to 6 bytes, a status and a type. */
 #define OCU_OCSP_FRAME_BYTES 64
@@ -127,44 +130,93 @@ bool ocu_ocsp_must_staple(X509 *cert)
 	return ret;
 }
 
-/* Appends the DER of <req> to <out>. */
-static enum ocu_status add_request(struct ocu_buf *out, OCSP_REQUEST *req, struct ocu_err *err)
-{
-	unsigned char *der = NULL;
-	enum ocu_status ret;
-	int n;
+/* ---- CertIDs ---- */
 
-	n = i2d_OCSP_REQUEST(req, &der);
-	if (n <= 0)
-		return fail_ssl(err, "request cannot be written");
-	ret = ocu_buf_add(out, der, (size_t)n);
-	OPENSSL_free(der);
-	return ret == OCU_OK ? ret : ocu_fail(err, ret, "request of %d bytes", n);
+/* What a CertID says of an issuer (RFC 6960 4.1.1). */
+struct issuer_id {
+	unsigned char name[EVP_MAX_MD_SIZE], key[EVP_MAX_MD_SIZE];
+	unsigned n; /* bytes of each */
+};
+
+/* Computes what a CertID in <md> says of the issuer of <cert>, which has the key of <issuer>. */
+static bool issuer_digest(struct issuer_id *out, const EVP_MD *md, const X509 *cert,
+			  const X509 *issuer)
+{
+	const ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(issuer);
+	const unsigned char *name;
+	size_t n;
+
+	return key && X509_NAME_get0_der(X509_get_issuer_name(cert), &name, &n)
+	       && EVP_Digest(name, n, out->name, &out->n, md, NULL)
+	       && EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key), out->key,
+			     &out->n, md, NULL);
+}
+
+/* ---- requests ---- */
+
+/* Appends the headers of <depth> SEQUENCEs, one in the other, the last one around <n> bytes. */
+static enum ocu_status add_sequences(struct ocu_buf *out, int depth, int n)
+{
+	unsigned char header[OCU_OCSP_HEADER_BYTES], *p = header;
+	enum ocu_status ret = OCU_OK;
+
+	if (depth > 1)
+		ret = add_sequences(out, depth - 1, ASN1_object_size(1, n, V_ASN1_SEQUENCE));
+	ASN1_put_object(&p, 1, n, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+	return ret == OCU_OK ? ocu_buf_add(out, header, (size_t)(p - header)) : ret;
+}
+
+/* Appends a request that holds nothing but a CertID: OCSPRequest, TBSRequest, requestList, Request
+ * and CertID are five SEQUENCEs, and what can be left out is (RFC 6960 4.1.1).
+ */
+static enum ocu_status add_request(struct ocu_buf *out, const struct issuer_id *id,
+				   const unsigned char *serial, int n)
+{
+	static const uint8_t algorithm[] = { 0x30, 9, 6, 5, 0x2b, 0xe, 3, 2, 0x1a, 5, 0 };
+	static const uint8_t octets[] = { V_ASN1_OCTET_STRING, SHA_DIGEST_LENGTH };
+	int hashes = 2 * (int)(sizeof(octets) + SHA_DIGEST_LENGTH);
+	enum ocu_status ret;
+
+	ret = add_sequences(out, 5, (int)sizeof(algorithm) + hashes + n);
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, algorithm, sizeof(algorithm));
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, octets, sizeof(octets));
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, id->name, SHA_DIGEST_LENGTH);
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, octets, sizeof(octets));
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, id->key, SHA_DIGEST_LENGTH);
+	if (ret == OCU_OK)
+		ret = ocu_buf_add(out, serial, (size_t)n);
+	return ret;
 }
 
 enum ocu_status ocu_ocsp_request(struct ocu_buf *out, X509 *cert, X509 *issuer,
 				 struct ocu_err *err)
 {
-	OCSP_CERTID *id = NULL;
-	OCSP_REQUEST *req;
+	size_t before = out->len;
+	unsigned char *serial = NULL;
+	struct issuer_id id;
 	enum ocu_status ret;
+	int n = -1;
 
 	if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) != 0)
 		return ocu_fail(err, OCU_OCSP, "issuer is not the one that is named in the "
 				"certificate");
 	clear_errors();
-	req = OCSP_REQUEST_new();
-	if (req)
-		id = OCSP_cert_to_id(EVP_sha1(), cert, issuer);
-	if (!id || !OCSP_request_add0_id(req, id)) {
-		OCSP_CERTID_free(id);
-		ret = fail_ssl(err, "request cannot be made");
-	} else {
-		ret = add_request(out, req, err);
-	}
-	OCSP_REQUEST_free(req);
+	if (issuer_digest(&id, ocu_digest(NID_sha1), cert, issuer))
+		n = i2d_ASN1_INTEGER(X509_get0_serialNumber(cert), &serial);
+	if (n <= 0)
+		return fail_ssl(err, "request cannot be made");
+	ret = add_request(out, &id, serial, n);
+	OPENSSL_free(serial);
 	clear_errors();
-	return ret;
+	if (ret == OCU_OK)
+		return ret;
+	out->len = before;
+	return ocu_fail(err, ret, "request with a serial number of %d bytes", n);
 }
 
 /* Reads the one form that RFC 5280 4.1.2.5.2 leaves of GeneralizedTime: YYYYMMDDHHMMSSZ.
@@ -313,20 +365,25 @@ static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
 	return OCU_MALFORMED;
 }
 
+/* Whether <s> holds the <n> bytes at <p>. */
+static bool is_octets(const ASN1_OCTET_STRING *s, const unsigned char *p, unsigned n)
+{
+	return ASN1_STRING_length(s) == (int)n && memcmp(ASN1_STRING_get0_data(s), p, n) == 0;
+}
+
 /* Whether <c> is who the responder id of <bs> names. */
 static bool is_named(const OCSP_BASICRESP *bs, X509 *c)
 {
 	const ASN1_OCTET_STRING *key = NULL;
 	const X509_NAME *name = NULL;
-	unsigned char md[SHA_DIGEST_LENGTH];
+	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
 	if (!OCSP_resp_get0_id(bs, &key, &name))
 		return false;
 	if (name)
 		return X509_NAME_cmp(name, X509_get_subject_name(c)) == 0;
-	return ASN1_STRING_length(key) == sizeof(md) && X509_pubkey_digest(c, EVP_sha1(), md, &n)
-	       && n == sizeof(md) && memcmp(ASN1_STRING_get0_data(key), md, sizeof(md)) == 0;
+	return X509_pubkey_digest(c, ocu_digest(NID_sha1), md, &n) && is_octets(key, md, n);
 }
 
 /* Returns how many bits of security the algorithm has by which <c> is signed, 0 if that is not
@@ -579,47 +636,26 @@ static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509
 	return own || tried ? ret : fail_absent(bs, err);
 }
 
-/* Returns the digest of a CertID, NULL if it is none that is in use. A fixed list, so that failing
- * to compute one of these is never taken for not knowing it, and what counts passed over.
- */
-static const EVP_MD *id_digest(const ASN1_OBJECT *alg)
-{
-	switch (OBJ_obj2nid(alg)) {
-	case NID_sha1:
-		return EVP_sha1();
-	case NID_sha224:
-		return EVP_sha224();
-	case NID_sha256:
-		return EVP_sha256();
-	case NID_sha384:
-		return EVP_sha384();
-	case NID_sha512:
-		return EVP_sha512();
-	default:
-		return NULL;
-	}
-}
-
 /* Whether <s> is for <cert>: *is says. A CertID in a digest that is not known is for nobody. */
 static enum ocu_status is_for(bool *is, const OCSP_SINGLERESP *s, X509 *cert, X509 *issuer,
 			      struct ocu_err *err)
 {
 	/* OpenSSL's prototype lacks a const: nothing is changed. */
-	OCSP_CERTID *theirs = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(s), *ours;
+	OCSP_CERTID *theirs = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(s);
+	ASN1_OCTET_STRING *name = NULL, *key = NULL;
 	ASN1_INTEGER *serial = NULL;
 	ASN1_OBJECT *alg = NULL;
+	struct issuer_id ours;
 	const EVP_MD *md;
 
 	*is = false;
-	OCSP_id_get0_info(NULL, &alg, NULL, &serial, theirs);
-	md = id_digest(alg);
+	OCSP_id_get0_info(&name, &alg, &key, &serial, theirs);
+	md = ocu_digest(OBJ_obj2nid(alg));
 	if (!md || ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(cert)) != 0)
 		return OCU_OK;
-	ours = OCSP_cert_to_id(md, cert, issuer);
-	if (!ours)
+	if (!issuer_digest(&ours, md, cert, issuer))
 		return fail_ssl(err, "CertID cannot be computed");
-	*is = OCSP_id_cmp(ours, theirs) == 0;
-	OCSP_CERTID_free(ours);
+	*is = is_octets(name, ours.name, ours.n) && is_octets(key, ours.key, ours.n);
 	return OCU_OK;
 }
 

@@ -1042,6 +1042,54 @@ static void request(void **state)
 	ocu_buf_fini(&b);
 }
 
+/* The request is what OpenSSL writes itself, whatever the serial number is. */
+static void request_bytes(void **state)
+{
+	static const struct {
+		const char *hex;
+	} rows[] = {
+		{ "0" }, { "1" }, { "7f" }, { "80" }, { "-1" }, { "-80" }, { "-ff00" },
+		{ "7fffffffffffffffffffffffffffffffffffffff" },
+		{ "ffffffffffffffffffffffffffffffffffffffff" },
+		/* 62 bytes of it, and of the CertID 128: its length takes a byte more */
+		{ "11223344556677889900112233445566778899001122334455667788990011223344556677889900"
+		  "11223344556677889900112233445566778899001122" },
+	};
+	X509 *cert = X509_dup(certs[LEAF]);
+	ASN1_INTEGER *serial;
+	unsigned char *want;
+	OCSP_REQUEST *req;
+	BIGNUM *bn = NULL;
+	struct ocu_err err;
+	struct ocu_buf b;
+	size_t i;
+	int n;
+
+	(void)state;
+	assert_non_null(cert);
+	ocu_buf_init(&b, 1000);
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_true(BN_hex2bn(&bn, rows[i].hex));
+		serial = BN_to_ASN1_INTEGER(bn, NULL);
+		assert_int_equal(X509_set_serialNumber(cert, serial), 1);
+		req = OCSP_REQUEST_new();
+		assert_non_null(OCSP_request_add0_id(req, OCSP_cert_to_id(NULL, cert, certs[CA])));
+		want = NULL;
+		n = i2d_OCSP_REQUEST(req, &want);
+		ocu_buf_reset(&b);
+		assert_int_equal(ocu_ocsp_request(&b, cert, certs[CA], &err), OCU_OK);
+		if ((size_t)n != b.len || memcmp(want, b.data, b.len) != 0)
+			fail_msg("serial number %s: %zu bytes instead of %d", rows[i].hex, b.len,
+				 n);
+		OPENSSL_free(want);
+		OCSP_REQUEST_free(req);
+		ASN1_INTEGER_free(serial);
+	}
+	ocu_buf_fini(&b);
+	BN_free(bn);
+	X509_free(cert);
+}
+
 struct seen {
 	char text[256];
 	int calls, stop_at;
@@ -1256,6 +1304,7 @@ int main(void)
 		cmocka_unit_test(every_bit_of_the_algorithm_counts),
 		cmocka_unit_test(peek),
 		cmocka_unit_test(request),
+		cmocka_unit_test(request_bytes),
 		cmocka_unit_test(uris),
 		cmocka_unit_test(must_staple),
 		cmocka_unit_test(without_memory),
