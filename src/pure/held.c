@@ -6,9 +6,11 @@
 
 #include <string.h>
 
+#include "ocu/digest.h"
+
 void ocu_held_init(struct ocu_held *h, const struct ocu_ocsp *o, const uint8_t *der, size_t n)
 {
-	uint8_t sum[SHA256_DIGEST_LENGTH];
+	uint8_t sum[SHA256_DIGEST_LENGTH] = { 0 };
 
 	*h = (struct ocu_held){
 		.this_update = o->this_update,
@@ -16,7 +18,8 @@ void ocu_held_init(struct ocu_held *h, const struct ocu_ocsp *o, const uint8_t *
 		.expiry = o->expiry,
 		.revoked = o->revoked,
 	};
-	SHA256(der, n, sum);
+	/* Without memory it is like no other one, and is published again when it comes again. */
+	(void)!EVP_Digest(der, n, sum, NULL, ocu_digest(NID_sha256), NULL);
 	memcpy(h->sum, sum, sizeof(h->sum));
 }
 
