@@ -11,15 +11,28 @@
 #include "ocu/base.h"
 #include "ocu/url.h"
 
-/* A connection. It is moved by assignment; the place it was moved from gets OCU_STREAM_NONE. */
+/* A connection. It is moved by assignment while it is not watched; the place it was moved from gets
+ * OCU_STREAM_NONE.
+ */
 struct ocu_stream {
 	int fd;   /* non-blocking; -1: none */
 	SSL *ssl; /* NULL: plain */
+	ev_io io; /* private; goes with it, as libev knows what it told the kernel of <fd> */
 };
 
 #define OCU_STREAM_NONE ((struct ocu_stream){ .fd = -1 })
 
-/* Closes <s> and makes it OCU_STREAM_NONE. May be called twice. */
+typedef void ocu_stream_cb(struct ev_loop *loop, ev_io *w, int revents);
+
+/* Lets <cb>, whose w->data is <data>, be called from <loop>, always the same, when one of <events>
+ * (EV_READ, EV_WRITE) has come, until ocu_stream_unwatch(), or until <s> is watched in another way.
+ * The kernel is only told of what is different when the loop waits.
+ */
+void ocu_stream_watch(struct ocu_stream *s, struct ev_loop *loop, int events, ocu_stream_cb *cb,
+		      void *data);
+void ocu_stream_unwatch(struct ocu_stream *s, struct ev_loop *loop);
+
+/* Closes <s>, which is not watched, and makes it OCU_STREAM_NONE. May be called twice. */
 void ocu_stream_fini(struct ocu_stream *s);
 
 /* Makes what TLS connections share: TLS 1.2 and later, the peer verified against the certificates

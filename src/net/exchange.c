@@ -19,7 +19,6 @@ struct ocu_exchange {
 	bool closed;  /* by the peer, before the response was complete */
 	int64_t sent_ms;
 	struct ocu_http http;
-	ev_io io;
 	ocu_exchange_cb *cb;
 	void *arg;
 };
@@ -42,11 +41,14 @@ int64_t ocu_exchange_sent_ms(const struct ocu_exchange *x)
 static void exchange_end(struct ocu_exchange *x, enum ocu_status st, bool reuse,
 			 const struct ocu_err *err)
 {
-	struct ocu_exchange was = *x;
-	struct ocu_exchange_result r = { .st = st, .err = *err, .http = &was.http,
+	struct ocu_exchange_result r = { .st = st, .err = *err,
 					 .stage = ocu_exchange_stage(x), .closed = x->closed };
+	struct ocu_exchange was;
 
-	ev_io_stop(x->loop, &x->io);
+	ocu_stream_unwatch(&x->stream, x->loop);
+	was = *x;
+	r.http = &was.http;
+
 	free(x);
 	ocu_buf_fini(&was.request);
 	if (!reuse)
@@ -54,13 +56,6 @@ static void exchange_end(struct ocu_exchange *x, enum ocu_status st, bool reuse,
 	r.stream = was.stream;
 	was.cb(was.arg, &r);
 	ocu_http_fini(&was.http);
-}
-
-static void watch(struct ocu_exchange *x, int events)
-{
-	ev_io_stop(x->loop, &x->io);
-	ev_io_set(&x->io, x->stream.fd, events);
-	ev_io_start(x->loop, &x->io);
 }
 
 /* Sends what can be sent. A peer that takes no more is still listened to: that is how one refuses
@@ -123,12 +118,11 @@ static void io_cb(struct ev_loop *loop, ev_io *w, int revents)
 	enum ocu_status st = OCU_OK;
 	bool rest = false;
 
-	(void)loop;
 	(void)revents;
 	if (!x->secured) {
 		st = ocu_stream_handshake(&x->stream, &want, &err);
 		if (st == OCU_AGAIN) {
-			watch(x, want);
+			ocu_stream_watch(&x->stream, loop, want, io_cb, x);
 			return;
 		}
 		x->secured = st == OCU_OK;
@@ -141,10 +135,25 @@ static void io_cb(struct ev_loop *loop, ev_io *w, int revents)
 	if (st == OCU_OK || st == OCU_AGAIN)
 		st = read_response(x, &want, &rest, &err);
 	if (st == OCU_AGAIN) {
-		watch(x, events | want);
+		ocu_stream_watch(&x->stream, loop, events | want, io_cb, x);
 		return;
 	}
 	exchange_end(x, st, st == OCU_OK && is_reusable(x, rest), &err);
+}
+
+/* Sends what can be sent at once, and returns the events that are awaited then. What fails is seen
+ * again from the loop; what fails in TLS is not, so that begins there.
+ */
+static int begin(struct ocu_exchange *x)
+{
+	struct ocu_err err;
+	int want = 0;
+
+	if (x->stream.ssl)
+		return EV_WRITE;
+	x->secured = true;
+	(void)!send_request(x, &want, &err);
+	return EV_READ | want;
 }
 
 enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *loop,
@@ -167,9 +176,7 @@ enum ocu_status ocu_exchange_start(struct ocu_exchange **out, struct ev_loop *lo
 	x->cb = cb;
 	x->arg = arg;
 	ocu_http_init(&x->http);
-	ev_io_init(&x->io, io_cb, x->stream.fd, EV_WRITE);
-	x->io.data = x;
-	ev_io_start(loop, &x->io);
+	ocu_stream_watch(&x->stream, loop, begin(x), io_cb, x);
 	return OCU_OK;
 }
 

@@ -16,7 +16,6 @@ struct ocu_peer_idle {
 	struct ocu_peer *peer;
 	struct ocu_stream stream;
 	struct sockaddr_storage address;
-	ev_io io;
 	ev_timer tmo;
 };
 
@@ -31,7 +30,7 @@ struct ocu_peer_pool {
 /* Takes <k> out and frees it; its connection is closed unless it was moved away before. */
 static void idle_free(struct ocu_peer_idle *k)
 {
-	ev_io_stop(k->pool->loop, &k->io);
+	ocu_stream_unwatch(&k->stream, k->pool->loop);
 	ocu_loop_timer_stop(k->pool->loop, &k->tmo);
 	TAILQ_REMOVE(&k->peer->idle, k, of_peer);
 	k->peer->n_idle--;
@@ -114,9 +113,7 @@ void ocu_peer_put(struct ocu_peer_pool *pool, struct ocu_peer *p, unsigned max,
 	k->stream = *stream;
 	*stream = OCU_STREAM_NONE;
 	k->address = *address;
-	ev_io_init(&k->io, idle_io_cb, k->stream.fd, EV_READ);
-	k->io.data = k;
-	ev_io_start(pool->loop, &k->io);
+	ocu_stream_watch(&k->stream, pool->loop, EV_READ, idle_io_cb, k);
 	ocu_loop_timer_init(&k->tmo, idle_tmo_cb, k);
 	ocu_loop_timer_start(pool->loop, &k->tmo, OCU_PEER_IDLE_MS);
 	TAILQ_INSERT_HEAD(&p->idle, k, of_peer);
@@ -139,6 +136,7 @@ bool ocu_peer_get(struct ocu_peer *p, bool (*usable)(const struct sockaddr_stora
 			idle_free(k);
 			continue;
 		}
+		ocu_stream_unwatch(&k->stream, k->pool->loop);
 		*stream = k->stream;
 		*address = k->address;
 		k->stream = OCU_STREAM_NONE;

@@ -16,6 +16,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+void ocu_stream_watch(struct ocu_stream *s, struct ev_loop *loop, int events, ocu_stream_cb *cb,
+		      void *data)
+{
+	ev_io_stop(loop, &s->io);
+	if (ev_cb(&s->io)) {
+		ev_set_cb(&s->io, cb);
+		ev_io_modify(&s->io, events);
+	} else {
+		/* libev takes the descriptor for another one of the same number. */
+		ev_io_init(&s->io, cb, s->fd, events);
+	}
+	s->io.data = data;
+	ev_io_start(loop, &s->io);
+}
+
+void ocu_stream_unwatch(struct ocu_stream *s, struct ev_loop *loop)
+{
+	ev_io_stop(loop, &s->io);
+}
+
 void ocu_stream_fini(struct ocu_stream *s)
 {
 	SSL_free(s->ssl);
