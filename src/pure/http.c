@@ -2,7 +2,6 @@
 /* http.c - writes one HTTP/1.1 request and reads one response. Opens no socket, follows nothing. */
 #include "ocu/http.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -226,48 +225,56 @@ static int64_t date_seconds(struct ocu_date *d, const char *name)
 	return ocu_date_s(&s, d) ? s + leap : 0;
 }
 
-/* The three forms of a date (RFC 9110 section 5.6.7), from behind the day of the week on. What was
- * scanned is written back, as scanning is more lenient than the forms are.
+/* Whether <c> may stand where the form of a date has <f>: d, y, h, m and s are a digit of the day,
+ * the year and so on, e is one that is a space where it were 0, b is a letter of the month.
  */
-static int64_t read_imf(const char *s)
+static bool fits(char f, char c)
 {
-	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
-	struct ocu_date d = { 0 };
-
-	(void)sscanf(s, ", %2d %3s %4d %2d:%2d:%2d", &d.day, month, &d.year, &d.hour, &d.minute,
-		     &d.second);
-	snprintf(again, sizeof(again), ", %02d %s %04d %02d:%02d:%02d GMT", d.day, month, d.year,
-		 d.hour, d.minute, d.second);
-	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
+	if (f == 'b')
+		return true;
+	if (f == 'e')
+		return c == ' ' || (c >= '1' && c <= '9');
+	return strchr("dyhms", f) ? is_digit(c) : c == f;
 }
 
-static int64_t read_rfc850(const char *s)
+/* Returns the number of the digits in <s> where <form> has <f>. */
+static int digits(const char *s, const char *form, char f)
 {
-	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
-	struct ocu_date d = { 0 };
+	int v = 0;
 
-	(void)sscanf(s, ", %2d-%3[A-Za-z]-%2d %2d:%2d:%2d", &d.day, month, &d.year, &d.hour,
-		     &d.minute, &d.second);
-	snprintf(again, sizeof(again), ", %02d-%s-%02d %02d:%02d:%02d GMT", d.day, month, d.year,
-		 d.hour, d.minute, d.second);
+	for (; *form; form++, s++) {
+		if (*form == f && *s != ' ')
+			v = v * 10 + (*s - '0');
+	}
+	return v;
+}
+
+/* Reads <s>, a date in the form <form>; 0 if it is none. */
+static int64_t read_form(const char *s, const char *form)
+{
+	struct ocu_date d = { 0 };
+	size_t n = strlen(form), i;
+
+	if (strlen(s) != n)
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (!fits(form[i], s[i]))
+			return 0;
+	}
+	d.year = digits(s, form, 'y');
 	/* Nothing that matters here was dated before the epoch. */
-	d.year += d.year < 70 ? 2000 : 1900;
-	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
+	if (!strstr(form, "yyyy"))
+		d.year += d.year < 70 ? 2000 : 1900;
+	d.day = digits(s, form, 'e') * 10 + digits(s, form, 'd');
+	d.hour = digits(s, form, 'h');
+	d.minute = digits(s, form, 'm');
+	d.second = digits(s, form, 's');
+	return date_seconds(&d, s + (strchr(form, 'b') - form));
 }
 
-static int64_t read_asctime(const char *s)
-{
-	char month[4] = "", again[OCU_HTTP_DATE_BYTES];
-	struct ocu_date d = { 0 };
-
-	(void)sscanf(s, " %3s %2d %2d:%2d:%2d %4d", month, &d.day, &d.hour, &d.minute, &d.second,
-		     &d.year);
-	snprintf(again, sizeof(again), " %s %2d %02d:%02d:%02d %04d", month, d.day, d.hour,
-		 d.minute, d.second, d.year);
-	return strcmp(again, s) == 0 ? date_seconds(&d, month) : 0;
-}
-
-/* Reads a date; 0 if it is none. The day of the week is not asked whether it fits. */
+/* Reads a date in one of its three forms (RFC 9110 section 5.6.7); 0 if it is none. The day of the
+ * week is not asked whether it fits.
+ */
 static int64_t read_date(const char *s, size_t n)
 {
 	static const char *const weekdays[] = { "Monday", "Tuesday", "Wednesday", "Thursday",
@@ -282,9 +289,10 @@ static int64_t read_date(const char *s, size_t n)
 	for (i = 0; i < sizeof(weekdays) / sizeof(weekdays[0]); i++) {
 		len = strlen(weekdays[i]);
 		if (strncmp(text, weekdays[i], len) == 0)
-			return read_rfc850(text + len);
+			return read_form(text + len, ", dd-bbb-yy hh:mm:ss GMT");
 		if (strncmp(text, weekdays[i], 3) == 0)
-			return text[3] == ',' ? read_imf(text + 3) : read_asctime(text + 3);
+			return read_form(text + 3, text[3] == ',' ? ", dd bbb yyyy hh:mm:ss GMT"
+								  : " bbb ed hh:mm:ss yyyy");
 	}
 	return 0;
 }
