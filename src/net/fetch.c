@@ -195,8 +195,10 @@ static void read_body(struct run *r, const struct ocu_http *h, struct ocu_verdic
 			return;
 		ocu_held_init(&f->fresh, &o, h->body.data, h->body.len);
 		seen->age = ocu_held_compare(&f->held, &f->fresh, now);
-		(void)ocu_fail(&f->err, OCU_OLDER, "%s", seen->age == OCU_AGE_SAME ?
-			       "the held response again" : "older than the held response");
+		if (seen->age != OCU_AGE_NEW)
+			(void)ocu_fail(&f->err, OCU_OLDER, "%s", seen->age == OCU_AGE_SAME ?
+				       "the held response again" :
+				       "older than the held response");
 	}
 }
 
@@ -295,10 +297,12 @@ static void answered(struct run *r, struct ocu_http *h)
 {
 	struct ocu_verdict_seen seen = { .status = h->status, .whole = true };
 
-	(void)ocu_fail(&r->f->err, OCU_HTTP, "status %d", h->status);
-	seen.location = read_location(r, h);
-	if (h->status == 200)
+	if (h->status == 200) {
 		read_body(r, h, &seen);
+	} else {
+		(void)ocu_fail(&r->f->err, OCU_HTTP, "status %d", h->status);
+		seen.location = read_location(r, h);
+	}
 	act(r, ocu_verdict(&r->ask, &seen), h, &seen);
 }
 
