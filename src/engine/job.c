@@ -147,13 +147,25 @@ void ocu_job_hop_free(struct ocu_cert *c, struct ocu_responders *rs)
 	c->hop = NULL;
 }
 
-/* Returns what was seen in the try of <c> so far; NULL without memory. */
-static struct ocu_result *trying(struct ocu_cert *c)
+/* Returns what was seen in the try of <c> so far, with room for <n> failed attempts more, as far as
+ * there may be so many; NULL without memory. Most tries see none: it is as long as needed.
+ */
+static struct ocu_result *trying(struct ocu_cert *c, size_t n)
 {
-	if (!c->trying)
-		c->trying = calloc(1, sizeof(*c->trying) +
-					      OCU_CERT_TRIED_MAX * sizeof(*c->trying->tried));
-	return c->trying;
+	struct ocu_result *was = c->trying, *r;
+	size_t old = was ? was->n_tried : 0;
+
+	n = old + n < OCU_CERT_TRIED_MAX ? old + n : OCU_CERT_TRIED_MAX;
+	if (was && n == old)
+		return was;
+	r = calloc(1, sizeof(*r) + n * sizeof(*r->tried));
+	if (r && was)
+		memcpy(r, was, sizeof(*r) + old * sizeof(*r->tried));
+	if (r) {
+		free(was);
+		c->trying = r;
+	}
+	return r;
 }
 
 /* Notes <a>, a failed attempt at <url>. When there is no room the last one gives way: why it ended
@@ -179,7 +191,7 @@ static void note(struct ocu_result *r, const struct ocu_url *url, const struct o
 static void tried(struct ocu_job *j)
 {
 	const struct ocu_fetch *f = &j->fetch;
-	struct ocu_result *r = trying(j->cert);
+	struct ocu_result *r = trying(j->cert, f->n_attempts);
 	struct ocu_tried *t;
 	size_t i;
 
@@ -279,7 +291,7 @@ void ocu_job_stranded(struct ocu_cert *c, const struct ocu_place *place)
 {
 	bool hopped = place == &c->places[c->n_uris];
 	struct ocu_attempt a = { .stage = OCU_HTTP };
-	struct ocu_result *r = trying(c);
+	struct ocu_result *r = trying(c, 1);
 	struct ocu_url url;
 	const char *text;
 
@@ -295,25 +307,12 @@ void ocu_job_stranded(struct ocu_cert *c, const struct ocu_place *place)
 	}
 }
 
-/* Most tries see no failed attempt: what is kept is as long as needed. */
-static struct ocu_result *result_fit(struct ocu_result *r)
-{
-	size_t n = sizeof(*r) + r->n_tried * sizeof(*r->tried);
-	struct ocu_result *fit = malloc(n);
-
-	if (!fit)
-		return r;
-	memcpy(fit, r, n);
-	free(r);
-	return fit;
-}
-
 void ocu_job_settle(struct ocu_cert *c, enum ocu_status st)
 {
 	if (!c->trying)
 		return;
 	free(c->result);
-	c->result = result_fit(c->trying);
+	c->result = c->trying;
 	c->trying = NULL;
 	c->result->status = st;
 }
