@@ -172,7 +172,7 @@ test: need-lint need-test test-programs fuzz-programs lib
 test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
 	@tests/run
 
-bench: ## seconds to the first staples, stock beside ours (RUNS=3)
+bench: ## seconds to the first staples, stock beside ours; processor time (RUNS=3)
 bench: need-test build/haproxy-3.0/haproxy build/stock-3.0/haproxy build/tests/lab
 	@tests/bench $(RUNS)
 

@@ -39,6 +39,8 @@ static const char usage_text[] =
 "lab wait cli SOCKET COMMAND REGEX\n"
 "                          until HAProxy's CLI answers COMMAND with a line that matches\n"
 "lab softstop PID          SIGUSR1, then waits until the process has ended\n"
+"lab bare N                prints the microseconds of processor time in which libcrypto parses a\n"
+"                          response and checks its signature, N times, and does nothing else\n"
 "\n"
 "DIR is made. In it: lab.cfg, a HAProxy configuration that logs to the lab, resolves names with\n"
 "it and has defaults; issuer.pem and root.pem; what the commands make. In commands, %NAME is the\n"
@@ -355,6 +357,55 @@ static int main_wait(const char *what, char **w)
 	return there ? 0 : 1;
 }
 
+/* ---- lab bare ---- */
+
+static double cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* Whether <der> is a response that <issuer> has signed; no CertID, time or right is looked at. */
+static bool bare_check(const uint8_t *der, size_t n, STACK_OF(X509) *issuer)
+{
+	OCSP_RESPONSE *resp = d2i_OCSP_RESPONSE(NULL, &der, (long)n);
+	OCSP_BASICRESP *bs = resp ? OCSP_response_get1_basic(resp) : NULL;
+	bool ok = bs && OCSP_basic_verify(bs, issuer, NULL, OCSP_TRUSTOTHER | OCSP_NOVERIFY) > 0;
+
+	OCSP_BASICRESP_free(bs);
+	OCSP_RESPONSE_free(resp);
+	return ok;
+}
+
+static int main_bare(unsigned long times)
+{
+	STACK_OF(X509) *issuer = sk_X509_new_null();
+	struct pki *pki = pki_new();
+	struct pki_id leaf;
+	double began, us;
+	unsigned long i;
+	uint8_t *der;
+	size_t n;
+
+	pki_cert_make(pki, &leaf, &(struct pki_cert){ .name = "leaf.test" });
+	n = pki_response_good(pki, &der, leaf.cert);
+	sk_X509_push(issuer, pki->by[PKI_BY_ISSUER].cert);
+	began = cpu_us();
+	for (i = 0; i < times && bare_check(der, n, issuer); i++)
+		;
+	us = cpu_us() - began;
+	free(der);
+	sk_X509_free(issuer);
+	pki_cert_fini(&leaf);
+	pki_free(pki);
+	if (!times || i < times)
+		return 1;
+	printf("%.1f\n", us / (double)times);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 3 && !strcmp(argv[1], "run"))
@@ -363,6 +414,8 @@ int main(int argc, char **argv)
 		return main_ask(argc, argv);
 	if (argc == 6 && !strcmp(argv[1], "wait"))
 		return main_wait(argv[2], argv + 3);
+	if (argc == 3 && !strcmp(argv[1], "bare"))
+		return main_bare(strtoul(argv[2], NULL, 10));
 	if (argc == 3 && !strcmp(argv[1], "softstop"))
 		return main_softstop(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "staple"))
