@@ -38,6 +38,7 @@ struct ocu_uri {
 	struct ocu_responder *responder; /* with a reference, while it is in the table */
 	char *text;
 	bool literal; /* its host is an address */
+	bool https;
 };
 
 /* Where a redirect led in the try that is under way. */

@@ -88,6 +88,8 @@ struct ocu_engine_conf {
 	const struct ocu_store *store; /* keeps; NULL: no state directory */
 	uid_t uid;                   /* 0, or whose files are written while the process is root */
 	gid_t gid;
+	bool reason_inside;          /* lines and tables have the reason of a failure inside of the
+				      * text, as HAProxy from 3.2 on, and not behind it or not */
 };
 
 /* Makes an engine without a thread. <ops> and <host> are kept. Errors: OCU_NOMEM, OCU_IO with the
@@ -130,6 +132,7 @@ struct ocu_facts {
 	bool must_staple;
 	size_t n_uris;   /* usable OCSP URIs */
 	bool names;      /* one of them has a host name: it needs DNS */
+	bool https;      /* one of them is an https:// URI: it needs trusted certificates */
 	char *bad_uris;  /* the unusable ones and why, NULL if none; the caller frees it */
 };
 
@@ -195,7 +198,7 @@ void ocu_engine_rest(struct ocu_engine *e);
 /* Writes the versions of the libraries for `haproxy -vv`: "c-ares 1.18.1, libev 4.33". */
 void ocu_engine_versions(char out[static OCU_FETCH_VERSIONS_BYTES]);
 
-/* Returns the descriptors that an engine may use at the same time, at most. */
-unsigned ocu_engine_fds(const struct ocu_engine_conf *conf);
+/* Returns the descriptors that an engine with <n> fetches at the same time uses at most. */
+unsigned ocu_engine_fds(unsigned n);
 
 #endif

@@ -28,8 +28,11 @@
 #define OCU_FETCH_ATTEMPTS_MAX 8         /* failures that are told, the last one among them */
 #define OCU_FETCH_VERSIONS_BYTES 64
 
-/* Descriptors that <n> fetches at the same time may use, those of the loop included. */
-#define OCU_FETCH_FDS(n) ((n) * OCU_REQUEST_FDS + OCU_PEER_IDLE_MAX + OCU_DNS_FDS + 8)
+/* Descriptors that <n> fetches at the same time use: a connection each and another one that races
+ * with it or is idle, two questions for a name, and those of the loop. In a storm there may be more
+ * for a moment; a fetch for which there is none ends with an error of its own.
+ */
+#define OCU_FETCH_FDS(n) (2 * (n) + 12)
 
 /* How to fetch. Copied by ocu_fetcher_new(), strings included; what dns.h keeps it keeps. */
 struct ocu_fetch_conf {

@@ -16,7 +16,12 @@
 	"OCSP Certid | Path | Next Update | Last Update | Successes | Failures | "                 \
 	"Last Update Status | Last Update Status (str)\n"
 
-enum ocu_rows_form { OCU_ROWS_TABLE, OCU_ROWS_JSON, OCU_ROWS_DETAIL };
+enum ocu_rows_form {
+	OCU_ROWS_TABLE,
+	OCU_ROWS_REASONS, /* the table with the reason of a failure in parentheses */
+	OCU_ROWS_JSON,
+	OCU_ROWS_DETAIL,
+};
 
 struct ocu_listing;
 

@@ -39,9 +39,11 @@ void ocu_say_reason(char out[static OCU_ERR_BYTES], const struct ocu_cert *c);
 void ocu_say_tried(char out[static OCU_ERR_BYTES], const struct ocu_tried *t);
 
 /* Writes the log line of HAProxy for the last try of <c>; <revoked>: it is the first to say that
- * the certificate is revoked.
+ * the certificate is revoked; <inside>: the reason of a failure stands in parentheses inside of the
+ * text, as HAProxy from 3.2 on has it.
  */
-void ocu_say_update(char out[static OCU_SAY_LINE_BYTES], const struct ocu_cert *c, bool revoked);
+void ocu_say_update(char out[static OCU_SAY_LINE_BYTES], const struct ocu_cert *c, bool revoked,
+		    bool inside);
 
 /* Writes the date <t> (seconds since the epoch) as "2026-11-30T12:00:00Z", or as HAProxy's logs
  * have it in local time, "30/Nov/2026:12:00:00 +0000"; "-" for 0.

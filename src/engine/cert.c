@@ -51,6 +51,7 @@ static enum ocu_status add_uri(void *arg, const char *uri, size_t n)
 	}
 	ocu_url_text(&url, text);
 	c->uris[c->n_uris].literal = url.literal;
+	c->uris[c->n_uris].https = url.https;
 	c->uris[c->n_uris].text = strdup(text);
 	return c->uris[c->n_uris++].text ? OCU_OK : OCU_NOMEM;
 }

@@ -59,6 +59,7 @@ static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *n
 		[OCU_INQUIRY_DETAIL] = OCU_ROWS_DETAIL,
 	};
 	struct ocu_engine *e = inquiry->engine;
+	enum ocu_rows_form form;
 	bool one = inquiry->kind == OCU_INQUIRY_DETAIL || inquiry->kind == OCU_INQUIRY_ORDER;
 	struct ocu_cert *c = one ? ocu_certs_find(e->certs, inquiry->key, inquiry->key_len) : NULL;
 
@@ -71,7 +72,10 @@ static bool inquiry_begin(struct ocu_inquiry *inquiry, const struct ocu_clock *n
 		order(inquiry, c, now);
 		return false;
 	}
-	if (ocu_listing_new(&inquiry->listing, e->certs, c, forms[inquiry->kind], now) == OCU_OK)
+	form = forms[inquiry->kind];
+	if (form == OCU_ROWS_TABLE && e->conf.reason_inside)
+		form = OCU_ROWS_REASONS;
+	if (ocu_listing_new(&inquiry->listing, e->certs, c, form, now) == OCU_OK)
 		return true;
 	answer_text(inquiry, "Out of memory");
 	return false;
@@ -338,7 +342,7 @@ void ocu_engine_versions(char out[static OCU_FETCH_VERSIONS_BYTES])
 	ocu_fetch_versions(out);
 }
 
-unsigned ocu_engine_fds(const struct ocu_engine_conf *conf)
+unsigned ocu_engine_fds(unsigned n)
 {
-	return OCU_FETCH_FDS(conf->plan.maxconn);
+	return OCU_FETCH_FDS(n);
 }

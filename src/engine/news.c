@@ -149,8 +149,10 @@ static enum ocu_status facts_fill(struct ocu_facts *f, const struct ocu_cert *c)
 	size_t i;
 
 	*f = (struct ocu_facts){ .must_staple = c->must_staple, .n_uris = c->n_uris };
-	for (i = 0; i < c->n_uris; i++)
+	for (i = 0; i < c->n_uris; i++) {
 		f->names |= !c->uris[i].literal;
+		f->https |= c->uris[i].https;
+	}
 	if (!c->bad_uris)
 		return OCU_OK;
 	f->bad_uris = strdup(c->bad_uris);

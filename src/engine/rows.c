@@ -157,16 +157,21 @@ static void add_key(struct piece *p, const struct ocu_cert *c)
 	add_run(p, run, n);
 }
 
-static void table_row(struct piece *p, const struct ocu_cert *c, int64_t due)
+static void table_row(struct piece *p, const struct ocu_cert *c, int64_t due, bool reasons)
 {
+	char reason[OCU_ERR_BYTES];
 	enum ocu_say_status st = ocu_say_status(c);
 	char next[OCU_SAY_DATE_BYTES], last[OCU_SAY_DATE_BYTES];
 
 	ocu_say_log_date(next, due);
 	ocu_say_log_date(last, c->updated);
 	add_key(p, c);
-	ADD(p, " | %s | %s | %s | %u | %u | %d | %s\n", c->path, next, last, c->successes,
+	ADD(p, " | %s | %s | %s | %u | %u | %d | %s", c->path, next, last, c->successes,
 	    c->failures, st, ocu_say_status_text(st));
+	ocu_say_reason(reason, c);
+	if (reasons && st != OCU_SAY_OK && *reason)
+		ADD(p, " (%s)", reason);
+	ADD(p, "\n");
 }
 
 static const char *state_text(const struct ocu_cert *c)
@@ -305,7 +310,7 @@ static void json_row(struct piece *p, const struct ocu_cert *c, int64_t due, boo
 
 static void begin(struct piece *p, enum ocu_rows_form form)
 {
-	if (form == OCU_ROWS_TABLE)
+	if (form == OCU_ROWS_TABLE || form == OCU_ROWS_REASONS)
 		ADD(p, "%s", OCU_ROWS_HEADER);
 	else if (form == OCU_ROWS_JSON)
 		ADD(p, "[");
@@ -318,7 +323,8 @@ static void row_write(struct piece *p, const struct ocu_listing *l, const struct
 
 	switch (l->form) {
 	case OCU_ROWS_TABLE:
-		table_row(p, c, due);
+	case OCU_ROWS_REASONS:
+		table_row(p, c, due, l->form == OCU_ROWS_REASONS);
 		break;
 	case OCU_ROWS_JSON:
 		json_row(p, c, due, l->written == 0, now);

@@ -151,12 +151,18 @@ void ocu_say_tried(char out[static OCU_ERR_BYTES], const struct ocu_tried *t)
 	snprintf(out, OCU_ERR_BYTES, "%s: %.94s", t->url, part);
 }
 
-void ocu_say_update(char out[static OCU_SAY_LINE_BYTES], const struct ocu_cert *c, bool revoked)
+void ocu_say_update(char out[static OCU_SAY_LINE_BYTES], const struct ocu_cert *c, bool revoked,
+		    bool inside)
 {
 	enum ocu_say_status st = ocu_say_status(c);
 	char reason[OCU_ERR_BYTES];
 
 	ocu_say_reason(reason, c);
+	if (inside && st != OCU_SAY_OK) {
+		snprintf(out, OCU_SAY_LINE_BYTES, "<OCSP-UPDATE> %.400s %d \"%s (%s)\" %u %u",
+			 c->path, st, ocu_say_status_text(st), reason, c->failures, c->successes);
+		return;
+	}
 	snprintf(out, OCU_SAY_LINE_BYTES, "<OCSP-UPDATE> %.400s %d \"%s\" %u %u \"%s%s\"", c->path,
 		 st, ocu_say_status_text(st), c->failures, c->successes,
 		 revoked ? "certificate is REVOKED: " : "", reason);

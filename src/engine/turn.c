@@ -86,7 +86,7 @@ static void settle(struct ocu_engine *e, struct ocu_cert *c, enum ocu_status st,
 	} else {
 		c->failures++;
 	}
-	ocu_say_update(line, c, revoked);
+	ocu_say_update(line, c, revoked, e->conf.reason_inside);
 	ocu_state_log(e, revoked ? OCU_LEVEL_ALERT : OCU_LEVEL_NOTICE, NULL, line);
 	ocu_watch_cert(&e->watch, c, now);
 	ocu_look_ending(e, now);

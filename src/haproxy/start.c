@@ -258,7 +258,7 @@ static int conf_finish(void)
 	}
 	if (!preload())
 		return 1;
-	global.maxsock += ocu_engine_fds(&conf);
+	global.maxsock += ocu_engine_fds(conf.plan.maxconn);
 	return 0;
 }
 REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);

@@ -181,7 +181,7 @@ static void cut(void **state)
 	assert_int_equal(strlen(text), sizeof(text) - 1);
 	ocu_say_tried(text, &c.result->tried[0]);
 	assert_memory_equal(text, url, strlen(url));
-	ocu_say_update(line, &c, true);
+	ocu_say_update(line, &c, true, false);
 	assert_int_equal(strspn(line + strlen("<OCSP-UPDATE> "), "p"), 400);
 	assert_int_equal(line[strlen(line) - 1], '"');
 	free(c.result);
@@ -271,12 +271,22 @@ static void line(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
 		cert_init(&c, &rows[i].ended);
-		ocu_say_update(text, &c, rows[i].revoked);
+		ocu_say_update(text, &c, rows[i].revoked, false);
 		assert_string_equal(text, rows[i].text);
 		free(c.result);
 	}
+	/* as HAProxy 3.2 has it: a failure with its reason inside, a success as before */
+	cert_init(&c, &rows[COUNT(rows) - 1].ended);
+	ocu_say_update(text, &c, false, true);
+	assert_string_equal(text, "<OCSP-UPDATE> /etc/a.pem 2 "
+				  "\"HTTP error (r.test: no such name)\" 3 7");
+	free(c.result);
+	cert_init(&c, &rows[0].ended);
+	ocu_say_update(text, &c, rows[0].revoked, true);
+	assert_string_equal(text, rows[0].text);
+	free(c.result);
 	c.result = NULL;
-	ocu_say_update(text, &c, false);
+	ocu_say_update(text, &c, false, false);
 	assert_string_equal(text, "<OCSP-UPDATE> /etc/a.pem 0 \"Unknown\" 3 7 \"\"");
 }
 
