@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cli.c - the commands: "update ssl ocsp-response", "show ssl ocsp-updates [json]" and "show ssl
- * ocsp-update". They ask the engine and print what it answers, piece by piece; they hold no lock
- * while a client reads, and change nothing themselves.
+/* cli.c - the commands "show ssl ocsp-updates [json]" and "show ssl ocsp-update", which ask the
+ * engine and print what it answers, piece by piece, and hold no lock while a client reads; and
+ * HAProxy's own commands after which certificates or responses may be others. "update ssl
+ * ocsp-response" is HAProxy's own: it puts the certificate into the tree that the task empties.
  */
 #include <haproxy/applet.h>
 #include <haproxy/cli.h>
@@ -12,7 +13,7 @@
 #include <haproxy/stconn.h>
 #include <haproxy/tools.h>
 
-#include "hooks.h"
+#include "stores.h"
 #include "host.h"
 #include "ocu/rows.h"
 
@@ -39,7 +40,6 @@
  */
 struct inquiry {
 	struct ocu_host_inquiry host;
-	char *path;             /* ORDER: for the message */
 	size_t pos;             /* of the piece that is printed */
 	bool ready;             /* the piece is there; guarded by <lock>, as the next one */
 	struct appctx *appctx;  /* whom to wake; NULL once the command is gone */
@@ -55,7 +55,6 @@ static void inquiry_free(struct inquiry *q)
 {
 	HA_SPIN_DESTROY(&q->lock);
 	ocu_buf_fini(&q->host.inquiry.text);
-	free(q->path);
 	free(q);
 }
 
@@ -77,11 +76,6 @@ static void answered(struct ocu_host_inquiry *a)
 		inquiry_free(q);
 	else if (gone)
 		ocu_engine_drop(ocu_host_engine, &a->inquiry);
-}
-
-static int need_admin(struct appctx *appctx)
-{
-	return cli_has_level(appctx, ACCESS_LVL_ADMIN) ? 0 : 1;
 }
 
 /* What is there to say when no thread of the engine runs: no certificate is updated. */
@@ -107,26 +101,20 @@ static int inquiry_begin(struct appctx *appctx, enum ocu_inquiry_kind what, cons
 	struct inquiry_ctx *ctx = applet_reserve_svcctx(appctx, sizeof(*ctx));
 	struct inquiry *q = calloc(1, sizeof(*q));
 	const char *why = NULL;
-	char *err = NULL;
 
 	if (!ocu_host_engine || !ocu_engine_runs(ocu_host_engine)) {
 		free(q);
 		return without_engine(appctx, what);
 	}
-	if (!q || (path && !(q->path = strdup(path)))) {
-		free(q);
+	if (!q)
 		return cli_err(appctx, "Out of memory.\n");
-	}
 	HA_SPIN_INIT(&q->lock);
 	ocu_buf_init(&q->host.inquiry.text, PIECE_MAX_BYTES);
 	if (path)
-		why = ocu_hooks_find(path, q->host.inquiry.key, &q->host.inquiry.key_len);
+		why = ocu_stores_lookup(path, q->host.inquiry.key, &q->host.inquiry.key_len);
 	if (why) {
 		inquiry_free(q);
-		return what == OCU_INQUIRY_ORDER
-			       ? cli_dynerr(appctx, memprintf(&err, "%sCan't send ocsp request "
-								    "for %s!\n", why, path))
-			       : cli_err(appctx, why);
+		return cli_err(appctx, why);
 	}
 	q->host.inquiry.kind = what;
 	q->host.answered = answered;
@@ -136,25 +124,12 @@ static int inquiry_begin(struct appctx *appctx, enum ocu_inquiry_kind what, cons
 	return 0;
 }
 
-/* "update ssl ocsp-response <certfile>" */
-static int parse_update(char **args, char *payload, struct appctx *appctx, void *private)
-{
-	if (need_admin(appctx))
-		return 1;
-	if (!*args[3])
-		return cli_err(appctx, "'update ssl ocsp-response' expects a filename\n");
-	if (!ocu_host_runs() && !global_ssl.ocsp_update.disable)
-		return cli_err(appctx, "OCSP updates are not running: the process is stopping, it "
-				       "has no TLS bind, or their threads could not be started.\n");
-	return inquiry_begin(appctx, OCU_INQUIRY_ORDER, args[3]);
-}
-
 /* "show ssl ocsp-updates [json]" */
 static int parse_show_all(char **args, char *payload, struct appctx *appctx, void *private)
 {
 	bool json = strcmp(args[3], "json") == 0;
 
-	if (need_admin(appctx))
+	if (!cli_has_level(appctx, OCU_SHOW_LEVEL))
 		return 1;
 	if (*args[3] && !json)
 		return cli_err(appctx, "'show ssl ocsp-updates' expects nothing or 'json'.\n");
@@ -164,7 +139,7 @@ static int parse_show_all(char **args, char *payload, struct appctx *appctx, voi
 /* "show ssl ocsp-update <certfile>" */
 static int parse_show_one(char **args, char *payload, struct appctx *appctx, void *private)
 {
-	if (need_admin(appctx))
+	if (!cli_has_level(appctx, OCU_SHOW_LEVEL))
 		return 1;
 	if (!*args[3])
 		return cli_err(appctx, "'show ssl ocsp-update' expects a filename\n");
@@ -231,11 +206,61 @@ static void inquiry_release(struct appctx *appctx)
 		ocu_engine_drop(ocu_host_engine, &q->host.inquiry);
 }
 
+/* ---- commands of HAProxy ---- */
+
+enum { COMMIT, SET_RESPONSE, DEL_CERT, DEL_CRTLIST, UPDATE, WRAPPED };
+
+static int (*stock_parse[WRAPPED])(char **args, char *payload, struct appctx *appctx,
+				   void *private);
+static void (*stock_commit_release)(struct appctx *appctx);
+
+/* HAProxy's own does it; what became of it is looked at afterwards. */
+#define AFTER(name, i, path)                                                                      \
+	static int name(char **args, char *payload, struct appctx *appctx, void *private)         \
+	{                                                                                         \
+		int rc = stock_parse[i](args, payload, appctx, private);                          \
+		ocu_host_look(path);                                                              \
+		return rc;                                                                        \
+	}
+AFTER(after_commit, COMMIT, args[3])
+AFTER(after_set_response, SET_RESPONSE, NULL)
+AFTER(after_del_cert, DEL_CERT, NULL)
+AFTER(after_del_crtlist, DEL_CRTLIST, NULL)
+
+/* Nobody would come for what HAProxy's command puts into the tree. */
+static int before_update(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	if (*args[3] && !ocu_host_runs())
+		return cli_err(appctx, "OCSP updates are not running: they are disabled, the "
+				       "process is stopping or has no TLS bind, or their threads "
+				       "could not be started.\n");
+	return stock_parse[UPDATE](args, payload, appctx, private);
+}
+
+static void commit_released(struct appctx *appctx)
+{
+	if (stock_commit_release)
+		stock_commit_release(appctx);
+	ocu_host_look(NULL);
+}
+
+static void wrap(size_t i, const char *a, const char *b, const char *c,
+		 int (*after)(char **args, char *payload, struct appctx *appctx, void *private))
+{
+	const char *words[CLI_PREFIX_KW_NB] = { a, b, c };
+	struct cli_kw *kw = cli_find_kw_exact((char **)words);
+
+	if (!kw)
+		return;
+	stock_parse[i] = kw->parse;
+	kw->parse = after;
+	if (i == COMMIT) {
+		stock_commit_release = kw->io_release;
+		kw->io_release = commit_released;
+	}
+}
+
 static struct cli_kw_list commands = {{ }, {
-	{ { "update", "ssl", "ocsp-response", NULL },
-	  "update ssl ocsp-response <certfile>     : "
-	  "send ocsp request and update stored ocsp response",
-	  parse_update, inquiry_handler, inquiry_release },
 	{ { "show", "ssl", "ocsp-updates", NULL },
 	  "show ssl ocsp-updates [json]            : "
 	  "display information about the ocsp responses that are updated automatically",
@@ -254,12 +279,21 @@ static void commands_register(void)
 
 	for (kw = commands.kw; kw->str_kw[0]; kw++) {
 		found = cli_find_kw_exact((char **)kw->str_kw);
-		if (found)
-			*found = *kw;
-		else
+		if (!found) {
 			*keep++ = *kw;
+			continue;
+		}
+		found->usage = kw->usage;
+		found->parse = kw->parse;
+		found->io_handler = kw->io_handler;
+		found->io_release = kw->io_release;
 	}
 	memset(keep, 0, sizeof(*keep));
 	cli_register_kw(&commands);
+	wrap(COMMIT, "commit", "ssl", "cert", after_commit);
+	wrap(SET_RESPONSE, "set", "ssl", "ocsp-response", after_set_response);
+	wrap(DEL_CERT, "del", "ssl", "cert", after_del_cert);
+	wrap(DEL_CRTLIST, "del", "ssl", "crt-list", after_del_crtlist);
+	wrap(UPDATE, "update", "ssl", "ocsp-response", before_update);
 }
 INITCALL0(STG_INIT, commands_register);

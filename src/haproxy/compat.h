@@ -1,31 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* compat.h - the only place that knows on which HAProxy version the glue is compiled. */
+/* compat.h - the only place that knows on which HAProxy version the glue is compiled. HAProxy has
+ * no number of its version for the preprocessor: headers that came with a version stand for it.
+ */
 #ifndef OCU_HAPROXY_COMPAT_H
 #define OCU_HAPROXY_COMPAT_H
 
 #include <haproxy/api.h>
-#include <haproxy/fd.h>
-#include <haproxy/ssl_ocsp-t.h>
-#include <haproxy/thread.h>
+#include <haproxy/openssl-compat.h>
 
-#if __has_include(<haproxy/guid.h>) /* 3.0 and later */
-#define OCU_FD_INSERT(fd, owner, iocb) fd_insert(fd, owner, iocb, tgid, ti->ltid_bit)
-#define OCU_STR2SA(str, err, opts) \
-	str2sa_range(str, NULL, NULL, NULL, NULL, NULL, NULL, err, NULL, NULL, opts)
-#else /* 2.6 */
-#define OCU_FD_INSERT(fd, owner, iocb) fd_insert(fd, owner, iocb, tid_bit)
-#define OCU_STR2SA(str, err, opts) \
-	str2sa_range(str, NULL, NULL, NULL, NULL, NULL, err, NULL, NULL, opts)
+#if !defined(USE_OPENSSL)
+#error "the OCSP updater module needs HAProxy with USE_OPENSSL=1"
+#elif defined(OPENSSL_NO_OCSP) || defined(OPENSSL_IS_BORINGSSL) || \
+	!defined(SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB)
+#error "the OCSP updater module needs a TLS library in which HAProxy can staple OCSP responses"
+#elif !defined(USE_THREAD)
+#error "the OCSP updater module needs HAProxy with USE_THREAD=1, which is the default"
+#elif !__has_include(<haproxy/ssl_ocsp-t.h>)
+#error "this HAProxy has no OCSP updates: use 2.8 or later, or 2.6 with haproxy-patches/2.6"
 #endif
 
-/* What the module keeps for an entry of the patched HAProxy: whether the engine knows it, and a
- * number that changes whenever somebody else sets its response. It is in the place of a pointer, so
- * that there is nothing to allocate or to free. All under ocsp_tree_lock.
+#include <haproxy/fd.h>
+#include <haproxy/global.h>
+#include <haproxy/ssl_ckch.h>
+#include <haproxy/ssl_ocsp.h>
+#include <haproxy/ssl_sock.h>
+#include <haproxy/thread.h>
+
+#if __has_include(<haproxy/event_hdl.h>) /* 2.8 and later */
+#define OCU_FD_INSERT(fd, owner, iocb) fd_insert(fd, owner, iocb, tgid, ti->ltid_bit)
+#define OCU_STORE_DATA(store) ((store)->data)
+#else /* 2.6 */
+#define OCU_FD_INSERT(fd, owner, iocb) fd_insert(fd, owner, iocb, tid_bit)
+#define OCU_STORE_DATA(store) ((store)->ckch)
+#endif
+
+/* Whom the process will become; 0: nobody else. HAProxy from 3.4 on has -1 for that. */
+#define OCU_UID ((int)global.uid > 0 ? (uid_t)global.uid : 0)
+#define OCU_GID ((int)global.gid > 0 ? (gid_t)global.gid : 0)
+
+#if __has_include(<haproxy/guid.h>) /* 3.0 and later */
+#define OCU_STORE_MODE(store) ((store)->conf.ocsp_update_mode)
+#else
+#define OCU_STORE_MODE(store) (OCU_STORE_DATA(store)->ocsp_update_mode)
+#endif
+
+/* Where 'ocsp-update.mode' and '.disable' put their values, NULL where there are no such
+ * directives; and what they say.
  */
-#define OCU_ENTRY_KNOWN(entry) ((entry)->updater != NULL)
-#define OCU_ENTRY_CHANGES(entry) ((unsigned)((uintptr_t)(entry)->updater >> 1))
-#define OCU_ENTRY_SET(entry, changes) \
-	((entry)->updater = (void *)(((uintptr_t)(unsigned)(changes) << 1) | 1))
-#define OCU_ENTRY_FORGET(entry) ((entry)->updater = NULL)
+#if __has_include(<haproxy/guid.h>) || !__has_include(<haproxy/event_hdl.h>) /* not 2.8 and 2.9 */
+#define OCU_MODE_AT (&global_ssl.ocsp_update.mode)
+#define OCU_DISABLE_AT (&global_ssl.ocsp_update.disable)
+#define OCU_MODE global_ssl.ocsp_update.mode
+#define OCU_DISABLED (global_ssl.ocsp_update.disable != 0)
+#else
+#define OCU_MODE_AT NULL
+#define OCU_DISABLE_AT NULL
+#define OCU_MODE SSL_SOCK_OCSP_UPDATE_OFF
+#define OCU_DISABLED false
+#endif
+
+#if __has_include(<haproxy/acme.h>) /* 3.2 and later */
+#define OCU_REASON_IN_TEXT true     /* log lines and listings have it in the text of the status */
+#else
+#define OCU_REASON_IN_TEXT false
+#endif
+
+#if __has_include(<haproxy/ech.h>) /* 3.4 and later */
+#define OCU_SHOW_LEVEL ACCESS_LVL_ADMIN /* of "show ssl ocsp-updates" */
+#else
+#define OCU_SHOW_LEVEL ACCESS_LVL_USER
+#endif
 
 #endif

@@ -6,23 +6,22 @@
  */
 #include <sys/socket.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <haproxy/cfgparse.h>
 #include <haproxy/dns-t.h>
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
-#include <haproxy/openssl-compat.h>
 #include <haproxy/protocol-t.h>
 #include <haproxy/resolvers.h>
 #include <haproxy/server-t.h>
-#include <haproxy/ssl_sock.h>
 #include <haproxy/tools.h>
 
 #include "conf.h"
+#include "ocu/url.h"
 
 #define NAMESERVERS_MAX_BYTES 4096
-#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
 struct ocu_settings ocu_settings = {
 	.timeout_ms = 10000,
@@ -191,50 +190,52 @@ static char *proxy_auth(const char *user, size_t n)
 	return out;
 }
 
-/* Takes <host>[:port] as the name of a proxy, which is resolved like that of a responder. */
-static bool proxy_name(const char *host)
+/* Takes an address as it is, a name to be resolved like that of a responder. */
+static bool proxy_set(const struct ocu_url *url)
 {
-	size_t n = strspn(host, NAME_CHARS);
-	unsigned long port = 80;
-	char *end = NULL;
+	struct sockaddr_in *sin = (struct sockaddr_in *)&ocu_settings.proxy;
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ocu_settings.proxy;
 
-	if (!n || n > 253 || strspn(host, "0123456789.") == n)
-		return false;
-	if (host[n] == ':' && isdigit((unsigned char)host[n + 1]))
-		port = strtoul(host + n + 1, &end, 10);
-	if ((end ? *end : host[n]) || !port || port > 65535)
-		return false;
-	free(ocu_settings.proxy_host);
-	ocu_settings.proxy_host = my_strndup(host, n);
-	ocu_settings.proxy_port = port;
-	ocu_settings.proxy.ss_family = AF_UNSPEC;
-	return ocu_settings.proxy_host != NULL;
+	memset(&ocu_settings.proxy, 0, sizeof(ocu_settings.proxy));
+	if (!url->literal) {
+		ocu_settings.proxy_host = strdup(url->host);
+		ocu_settings.proxy_port = url->port;
+		return ocu_settings.proxy_host;
+	}
+	if (inet_pton(AF_INET, url->host, &sin->sin_addr) == 1) {
+		sin->sin_family = AF_INET;
+		sin->sin_port = htons(url->port);
+	} else if (inet_pton(AF_INET6, url->host, &sin6->sin6_addr) == 1) {
+		sin6->sin6_family = AF_INET6;
+		sin6->sin6_port = htons(url->port);
+	}
+	return ocu_settings.proxy.ss_family;
 }
 
 /* [user:password@]<address or name>[:port] */
 static int set_proxy(const struct directive *d, char **args, char **err)
 {
 	const char *at = strrchr(args[1], '@'), *host = at ? at + 1 : args[1];
-	struct sockaddr_storage *sk, *out = d->out;
-	char *why = NULL;
+	struct ocu_url url;
+	struct ocu_err why = { .msg = "it is longer than a URL may be" };
+	char text[OCU_URL_MAX_BYTES];
 
-	ha_free(&ocu_settings.proxy_auth);
-	if (at)
-		ocu_settings.proxy_auth = proxy_auth(args[1], at - args[1]);
-	if (proxy_name(host))
-		return 0;
-	sk = OCU_STR2SA(host, &why, PA_O_PORT_OK | PA_O_STREAM | PA_O_XPRT | PA_O_CONNECT);
-	if (!sk || (sk->ss_family != AF_INET && sk->ss_family != AF_INET6)) {
-		memprintf(err, "'%s' expects [user:password@]<address or name>[:port]: %s",
-			  args[0], sk ? "only IPv4 and IPv6 are supported" : why);
-		free(why);
-		return -1;
-	}
+	(void)d;
 	ha_free(&ocu_settings.proxy_host);
-	*out = *sk;
-	if (!get_host_port(out))
-		set_host_port(out, 80);
-	return 0;
+	ha_free(&ocu_settings.proxy_auth);
+	if (strchr(host, '/') || !*host)
+		snprintf(why.msg, sizeof(why.msg), "it holds a slash, or nothing");
+	else if ((size_t)snprintf(text, sizeof(text), "http://%s/", host) < sizeof(text) &&
+		 ocu_url_parse(&url, text, strlen(text), &why) == OCU_OK) {
+		if (at)
+			ocu_settings.proxy_auth = proxy_auth(args[1], at - args[1]);
+		if (proxy_set(&url) && (!at || ocu_settings.proxy_auth))
+			return 0;
+		snprintf(why.msg, sizeof(why.msg), "out of memory");
+	}
+	memprintf(err, "'%s' expects [user:password@]<address or name>[:port] but got '%s': %s",
+		  args[0], args[1], why.msg);
+	return -1;
 }
 
 static int set_wait(const struct directive *d, char **args, char **err)
@@ -254,8 +255,8 @@ static int set_wait(const struct directive *d, char **args, char **err)
 #define SWITCH .one = "off", .two = "on"
 
 static const struct directive directives[] = {
-	{ "ocsp-update.mode", set_mode, &global_ssl.ocsp_update.mode, SWITCH },
-	{ "ocsp-update.disable", set_int, &global_ssl.ocsp_update.disable, SWITCH },
+	{ "ocsp-update.mode", set_mode, OCU_MODE_AT, SWITCH },
+	{ "ocsp-update.disable", set_int, OCU_DISABLE_AT, SWITCH },
 	{ "ocsp-update.mindelay", set_number, &global_ssl.ocsp_update.delay_min, .max = INT_MAX,
 	  .delay = true },
 	{ "ocsp-update.maxdelay", set_maxdelay, &global_ssl.ocsp_update.delay_max, .max = INT_MAX,
@@ -322,7 +323,9 @@ static struct cfg_keyword *find_keyword(const char *kw)
 	return NULL;
 }
 
-/* Takes over the keywords that HAProxy has and registers the others. */
+/* Takes over the keywords that HAProxy has and registers the others, but those that need what this
+ * version of HAProxy has not.
+ */
 static void conf_register(void)
 {
 	size_t i;
@@ -333,6 +336,8 @@ static void conf_register(void)
 	struct cfg_keyword *k = own.kw, *found;
 
 	for (i = 0; i < DIRECTIVES; i++) {
+		if (!directives[i].out)
+			continue;
 		found = find_keyword(directives[i].kw);
 		if (found) {
 			stock[i] = found->parse;

@@ -1,64 +1,94 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* host.c - hands to HAProxy what the engine has for it: responses into the stapling entries, lines
- * into the log, answers to commands. Decides nothing.
+/* host.c - the task between HAProxy and the engine. Decides nothing.
+ *
+ * HAProxy reads responses without a lock during handshakes (before upstream's fix of July 2026), so
+ * they are replaced while all threads are isolated, as many as have come, and not more often than
+ * every ISOLATE_MS. What is logged about a response is written after it is stapled.
  */
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <import/ebmbtree.h>
-
 #include <haproxy/errors.h>
-#include <haproxy/global.h>
 #include <haproxy/log.h>
-#include <haproxy/openssl-compat.h>
 #include <haproxy/signal.h>
-#include <haproxy/ssl_ocsp.h>
-#include <haproxy/ssl_sock.h>
 #include <haproxy/task.h>
+#include <haproxy/tools.h>
 
 #include "host.h"
+#include "stores.h"
+#include "entries.h"
 
-#define DELIVER_AT_ONCE 64 /* in one run of the task */
+#define DELIVER_AT_ONCE 128 /* in one run of the task */
+#define TAKE_AT_ONCE 16     /* certificates in one isolation */
+#define SWEEP_AT_ONCE 64
+#define SWEEP_MS 10         /* from one part of a sweep to the next */
+#define ISOLATE_MS 20
+#define START_LINES 20 /* about certificates, on the console */
 
 struct ocu_engine *ocu_host_engine;
 
-static struct task *task;
 static int event_fd = -1;
 static bool serving; /* written on one thread, before others ask */
+static unsigned start_lines;
+
+/* What was delivered and waits for the isolation. */
+static struct {
+	struct {
+		struct ocu_publication *p;
+		char *area; /* its copy */
+	} pubs[DELIVER_AT_ONCE];
+	struct {
+		int level;
+		char *text;
+	} lines[DELIVER_AT_ONCE];
+	unsigned n_pubs, n_lines;
+} batch;
+
+/* Certificate files to look at, from commands. */
+struct look {
+	struct look *next;
+	char path[];
+};
+static struct look *looks;
+static unsigned swept_for, sweep_wanted; /* counts of calls of ocu_host_look() */
 
 /* ---- what the engine asks for ---- */
 
-/* Swaps the response into the entry of its CertID, unless another one was set meanwhile. */
-static enum ocu_status swap(const struct ocu_publication *p, struct ocsp_resp *resp)
-{
-	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
-	struct certificate_ocsp *entry;
-	enum ocu_status st = OCU_HELD;
-
-	if (p->key_len > sizeof(key))
-		return OCU_TOO_BIG;
-	memcpy(key, p->key, p->key_len);
-	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	entry = (struct certificate_ocsp *)ebmb_lookup(&cert_ocsp_tree, key, sizeof(key));
-	if (entry && OCU_ENTRY_CHANGES(entry) == p->changes) {
-		ssl_ocsp_resp_set(entry, resp);
-		st = OCU_OK;
-	}
-	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
-	return st;
-}
-
 static void publish(void *host, struct ocu_publication *p)
 {
-	struct buffer der = b_make((char *)p->der->data, p->der->len, 0, p->der->len);
-	struct ocsp_resp *resp = ssl_ocsp_resp_new(&der, p->held->expiry);
-	enum ocu_status st = resp ? swap(p, resp) : OCU_NOMEM;
+	char *area = malloc(p->der->len);
+	enum ocu_status st = OCU_NOMEM;
 
 	(void)host;
-	if (st != OCU_OK)
-		ssl_ocsp_resp_put(resp);
+	if (area)
+		memcpy(area, p->der->data, p->der->len);
+	if (area && serving) {
+		batch.pubs[batch.n_pubs].p = p;
+		batch.pubs[batch.n_pubs++].area = area;
+		return;
+	}
+	/* while starting and at the end there is one thread */
+	if (area)
+		st = ocu_entries_swap(ocu_host_engine, p, &area);
+	free(area);
 	ocu_engine_published(ocu_host_engine, p, st);
+}
+
+/* Takes <text>, which waits for the responses that were delivered before it. */
+static void line_add(int level, char *text)
+{
+	if (text && !serving) {
+		send_log(NULL, level, "%s", text);
+		free(text);
+		return;
+	}
+	if (!text)
+		return;
+	batch.lines[batch.n_lines].level = level;
+	batch.lines[batch.n_lines++].text = text;
 }
 
 static void log_line(void *host, enum ocu_level level, const char *path, const char *text)
@@ -69,16 +99,15 @@ static void log_line(void *host, enum ocu_level level, const char *path, const c
 		[OCU_LEVEL_ERROR] = LOG_ERR,
 		[OCU_LEVEL_ALERT] = LOG_ALERT,
 	};
+	char *line = NULL;
 
 	(void)host;
 	if (!path)
-		send_log(NULL, levels[level], "%s\n", text);
+		line_add(levels[level], memprintf(&line, "%s\n", text));
 	else if (!(global.mode & MODE_STARTING))
-		send_log(NULL, levels[level], "<OCSP-UPDATE> %s: %s\n", path, text);
-	else if (level == OCU_LEVEL_NOTICE)
+		line_add(levels[level], memprintf(&line, "<OCSP-UPDATE> %s: %s\n", path, text));
+	else if (start_lines++ < START_LINES)
 		ha_notice("ocsp-update: '%s': %s.\n", path, text);
-	else
-		ha_warning("ocsp-update: '%s': %s.\n", path, text);
 }
 
 static void answer(void *host, struct ocu_inquiry *inquiry)
@@ -117,45 +146,209 @@ static void engine_make(void)
 }
 INITCALL0(STG_LOCK, engine_make);
 
+/* ---- what commands want ---- */
+
+/* "update ssl ocsp-response" has ended by now, so what there is to say goes into the log. */
+struct order {
+	struct ocu_host_inquiry host;
+	char path[];
+};
+
+static void ordered(struct ocu_host_inquiry *a)
+{
+	struct order *o = container_of(a, struct order, host);
+	struct ocu_buf *text = &a->inquiry.text;
+
+	if (text->len)
+		send_log(NULL, LOG_NOTICE, "<OCSP-UPDATE> %s: %.*s", o->path, (int)text->len,
+			 (const char *)text->data);
+	ocu_buf_fini(text);
+	free(o);
+}
+
+static void order(const char *path, const unsigned char *key, size_t key_len)
+{
+	size_t n = strlen(path) + 1;
+	struct order *o = calloc(1, sizeof(*o) + n);
+
+	if (!o) {
+		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> %s: out of memory\n", path);
+		return;
+	}
+	memcpy(o->path, path, n);
+	o->host.answered = ordered;
+	o->host.inquiry.kind = OCU_INQUIRY_ORDER;
+	memcpy(o->host.inquiry.key, key, key_len);
+	o->host.inquiry.key_len = key_len;
+	ocu_buf_init(&o->host.inquiry.text, 1024);
+	ocu_engine_inquire(ocu_host_engine, &o->host.inquiry);
+}
+
+void ocu_host_look(const char *path)
+{
+	size_t n = path ? strlen(path) + 1 : 0;
+	struct look *l = path ? malloc(sizeof(*l) + n) : NULL;
+
+	if (!HA_ATOMIC_LOAD(&serving))
+		path = NULL;
+	if (l && path) {
+		memcpy(l->path, path, n);
+		l->next = HA_ATOMIC_LOAD(&looks);
+		while (!HA_ATOMIC_CAS(&looks, &l->next, l))
+			;
+		l = NULL;
+	}
+	free(l);
+	HA_ATOMIC_INC(&sweep_wanted);
+	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
+}
+
+/* Isolated. Returns false if a transaction is under way. */
+static bool looks_take(void)
+{
+	struct look *l, *next;
+
+	if (HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
+		return false;
+	for (l = HA_ATOMIC_XCHG(&looks, NULL); l; l = next) {
+		next = l->next;
+		ocu_stores_judge(l->path);
+		ocu_entries_watch(ocu_host_engine, l->path);
+		free(l);
+	}
+	HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
+	return true;
+}
+
 /* ---- the task ---- */
+
+static void lines_write(void)
+{
+	unsigned i;
+
+	for (i = 0; i < batch.n_lines; i++) {
+		send_log(NULL, batch.lines[i].level, "%s", batch.lines[i].text);
+		free(batch.lines[i].text);
+	}
+	batch.n_lines = 0;
+}
+
+/* Isolated: the responses of the batch are stapled from now on. */
+static void batch_swap(enum ocu_status st[static DELIVER_AT_ONCE])
+{
+	unsigned i;
+
+	for (i = 0; i < batch.n_pubs; i++)
+		st[i] = ocu_entries_swap(ocu_host_engine, batch.pubs[i].p, &batch.pubs[i].area);
+}
+
+static void batch_end(const enum ocu_status st[static DELIVER_AT_ONCE])
+{
+	unsigned i;
+
+	for (i = 0; i < batch.n_pubs; i++) {
+		free(batch.pubs[i].area);
+		ocu_engine_published(ocu_host_engine, batch.pubs[i].p, st[i]);
+	}
+	batch.n_pubs = 0;
+	lines_write();
+}
+
+/* What must not be done beside handshakes and commands. Returns whether all of it could be. */
+static bool isolated_work(void)
+{
+	enum ocu_status st[DELIVER_AT_ONCE];
+	bool done;
+
+	thread_isolate();
+	batch_swap(st);
+	done = ocu_entries_take(ocu_host_engine, TAKE_AT_ONCE, order, ocu_stores_judge_uris) &&
+	       looks_take();
+	thread_release();
+	batch_end(st);
+	return done;
+}
+
+/* Goes on with the sweep, which commands make begin anew. Returns whether it is at its end. */
+static bool sweep(void)
+{
+	unsigned wanted = HA_ATOMIC_LOAD(&sweep_wanted);
+
+	if (wanted != swept_for)
+		ocu_entries_sweep_again();
+	swept_for = wanted;
+	return !ocu_entries_sweep(ocu_host_engine, SWEEP_AT_ONCE);
+}
+
+static struct task *host_run(struct task *t, void *context, unsigned int state)
+{
+	static unsigned int isolated_at; /* tick */
+	unsigned int next = tick_add(isolated_at ? isolated_at : now_ms, ISOLATE_MS);
+	bool more;
+
+	(void)context;
+	(void)state;
+	t->expire = TICK_ETERNITY;
+	if (!ocu_host_engine || !serving)
+		return t;
+	/* a process that is being replaced begins nothing more */
+	if (stopping)
+		ocu_engine_pause(ocu_host_engine);
+	more = !batch.n_pubs && ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
+	if (!batch.n_pubs)
+		lines_write();
+	if (batch.n_pubs || HA_ATOMIC_LOAD(&looks) || ocu_entries_wait()) {
+		if (isolated_at && !tick_is_expired(next, now_ms)) {
+			t->expire = next;
+			return t;
+		}
+		isolated_at = tick_add(now_ms, 0);
+		(void)isolated_work();
+		/* what has come meanwhile, or could not be done */
+		t->expire = tick_add(now_ms, ISOLATE_MS);
+	}
+	if (!sweep())
+		t->expire = tick_first(t->expire, tick_add(now_ms, SWEEP_MS));
+	if (more)
+		task_wakeup(t, TASK_WOKEN_MSG);
+	return t;
+}
 
 static void event_iocb(int fd)
 {
 	uint64_t n;
 
 	if (read(fd, &n, sizeof(n)) == sizeof(n))
-		task_wakeup(task, TASK_WOKEN_MSG);
+		task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
 	fd_cant_recv(fd);
-}
-
-static struct task *host_run(struct task *t, void *context, unsigned int state)
-{
-	(void)context;
-	(void)state;
-	if (!ocu_host_engine)
-		return t;
-	/* a process that is being replaced begins nothing more */
-	if (stopping)
-		ocu_engine_pause(ocu_host_engine);
-	if (ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true))
-		task_wakeup(t, TASK_WOKEN_MSG);
-	t->expire = TICK_ETERNITY;
-	return t;
 }
 
 bool ocu_host_init(void)
 {
-	task = ocu_host_engine ? task_new_anywhere() : NULL;
-	if (!task)
+	char *err = NULL;
+
+	if (!ocu_host_engine || ssl_create_ocsp_update_task(&err) != 0) {
+		free(err);
 		return false;
-	task->process = host_run;
-	return signal_register_task(0, task, 0) != NULL;
+	}
+	ocsp_update_task->process = host_run;
+	return signal_register_task(0, ocsp_update_task, 0) != NULL;
+}
+
+void ocu_host_load(void)
+{
+	(void)ocu_entries_take(ocu_host_engine, UINT_MAX, order, ocu_stores_judge_uris);
+	ocu_entries_watch(ocu_host_engine, NULL);
 }
 
 void ocu_host_deliver(bool lines)
 {
-	while (ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, lines))
+	while (ocu_engine_deliver(ocu_host_engine, UINT_MAX, lines))
 		;
+	if (start_lines > START_LINES)
+		ha_notice("ocsp-update: %u more like these are not shown.\n",
+			  start_lines - START_LINES);
+	start_lines = 0;
 }
 
 static void event_close(void)
@@ -203,11 +396,11 @@ void ocu_host_serve(void)
 {
 	/* the poller ignores a descriptor without an owner */
 	if (event_fd >= 0) {
-		OCU_FD_INSERT(event_fd, task, event_iocb);
+		OCU_FD_INSERT(event_fd, ocsp_update_task, event_iocb);
 		fd_want_recv(event_fd);
 	}
 	HA_ATOMIC_STORE(&serving, true);
-	task_wakeup(task, TASK_WOKEN_INIT);
+	task_wakeup(ocsp_update_task, TASK_WOKEN_INIT);
 }
 
 bool ocu_host_runs(void)
@@ -224,8 +417,13 @@ void ocu_host_give_up(void)
 
 void ocu_host_fini(void)
 {
+	enum ocu_status st[DELIVER_AT_ONCE];
+
 	HA_ATOMIC_STORE(&serving, false);
-	ocu_host_give_up();
-	task_destroy(task);
-	task = NULL;
+	if (ocu_host_engine) {
+		batch_swap(st);
+		batch_end(st);
+		ocu_host_give_up();
+	}
+	ocu_entries_fini();
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* host.h - HAProxy as the host of the engine: the engine, and the task that takes what it has. */
+/* host.h - HAProxy as the host of the engine: the engine, and HAProxy's own task of OCSP updates,
+ * which takes in what HAProxy has for the engine and gives out what the engine has for HAProxy.
+ */
 #ifndef OCU_HAPROXY_HOST_H
 #define OCU_HAPROXY_HOST_H
 
@@ -19,8 +21,13 @@ struct ocu_host_inquiry {
 	void (*answered)(struct ocu_host_inquiry *a);
 };
 
-/* Makes the task. Nothing runs before ocu_host_serve(). Returns false without memory. */
+/* Makes HAProxy's task of OCSP updates ours. Nothing runs before ocu_host_serve(). Returns false
+ * without memory.
+ */
 bool ocu_host_init(void);
+
+/* While starting: takes in the certificates that HAProxy has loaded. */
+void ocu_host_load(void);
 
 /* While starting: hands over what the engine has, on this thread; lines for the log that are no
  * results of updates become notices and warnings on the console with <lines>.
@@ -41,6 +48,11 @@ void ocu_host_serve(void);
 
 /* Whether updates are made: the process serves, does not stop, and the engine runs. */
 bool ocu_host_runs(void);
+
+/* A command may have changed certificates or responses, <path> if it is not NULL: the task looks
+ * after them. Any HAProxy thread.
+ */
+void ocu_host_look(const char *path);
 
 /* Frees the engine: nobody will take in what it is told. While no other thread of HAProxy runs. */
 void ocu_host_give_up(void);

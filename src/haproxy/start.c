@@ -2,6 +2,7 @@
 /* start.c - the life of the module in a process: checks the configuration, opens what is out of
  * reach after a chroot, waits for responses if it is told to, starts the engine, ends it.
  */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -10,16 +11,11 @@
 
 #include <haproxy/cfgparse.h>
 #include <haproxy/errors.h>
-#include <haproxy/global.h>
-#include <haproxy/listener-t.h>
-#include <haproxy/openssl-compat.h>
-#include <haproxy/proxy.h>
-#include <haproxy/ssl_ocsp.h>
-#include <haproxy/ssl_sock.h>
 #include <haproxy/tools.h>
 
+#include "stores.h"
 #include "conf.h"
-#include "hooks.h"
+#include "entries.h"
 #include "host.h"
 #include "ocu/etc.h"
 #include "ocu/stream.h"
@@ -30,26 +26,12 @@ static struct ocu_conf_dns dns;
 static SSL_CTX *tls;
 static int etc = -1;
 
-/* A proxy that speaks TLS may get its first certificate by a command, when it is too late to start
- * threads.
+/* Whether the engine has anything to do in this process, or may come to: the first certificate that
+ * is updated may be added by a command, when it is too late to start threads or to open files.
  */
-static bool serves_tls(void)
-{
-	struct bind_conf *bind;
-	struct proxy *px;
-
-	for (px = proxies_list; px; px = px->next)
-		list_for_each_entry(bind, &px->conf.bind, by_fe)
-			if (bind->options & BC_O_USE_SSL)
-				return true;
-	return false;
-}
-
-/* Whether the engine has anything to do in this process. */
 static bool wanted(void)
 {
-	return (ocu_hooks_needed || serves_tls()) && !global_ssl.ocsp_update.disable &&
-	       ocu_host_engine;
+	return ocu_host_engine && !OCU_DISABLED && (ocu_entries_known() || ocu_stores_serve());
 }
 
 /* ---- the state directory ---- */
@@ -58,12 +40,12 @@ static bool wanted(void)
 static void warn_owner(void)
 {
 	struct stat st;
-	uid_t uid = global.uid ? (uid_t)global.uid : geteuid();
+	uid_t uid = OCU_UID ? OCU_UID : geteuid();
 
 	if (!uid || fstat(store.dir, &st) != 0)
 		return;
 	if (st.st_uid != uid || (st.st_mode & 0700) != 0700)
-		ha_warning("ocsp-update.state-dir: '%s' does not belong to the user that HAProxy "
+		ha_notice("ocsp-update.state-dir: '%s' does not belong to the user that HAProxy "
 			   "runs as (%lu): responses may not be saved; chown it and give it mode "
 			   "0700.\n",
 			   ocu_settings.state_dir, (unsigned long)uid);
@@ -76,7 +58,7 @@ static void store_open(void)
 	if (!ocu_settings.state_dir)
 		return;
 	if (ocu_store_init(&store, ocu_settings.state_dir, &err) != OCU_OK)
-		ha_warning("ocsp-update.state-dir: %s; responses will not outlive this process. "
+		ha_notice("ocsp-update.state-dir: %s; responses will not outlive this process. "
 			   "Create the directory for the user that HAProxy runs as.\n",
 			   err.msg);
 	else
@@ -86,15 +68,15 @@ static void store_open(void)
 /* Whether this is root, and the process will not remain it. */
 static bool is_root_yet(void)
 {
-	return global.uid && geteuid() == 0;
+	return OCU_UID && geteuid() == 0;
 }
 
 /* Becomes the user that the process will be. Says so and returns false if that cannot be. */
 static bool user_become(void)
 {
-	if ((!global.gid || setegid(global.gid) == 0) && seteuid(global.uid) == 0)
+	if ((!OCU_GID || setegid(OCU_GID) == 0) && seteuid(OCU_UID) == 0)
 		return true;
-	ha_warning("ocsp-update.state-dir: '%s' cannot be read as user %d (%m): what is saved is "
+	ha_notice("ocsp-update.state-dir: '%s' cannot be read as user %d (%m): what is saved is "
 		   "not stapled until it was fetched again; start HAProxy as root, or as that "
 		   "user.\n", ocu_settings.state_dir, global.uid);
 	return false;
@@ -154,25 +136,30 @@ static void open_etc(void)
 	struct ocu_err err;
 
 	if (ocu_etc_open(&etc, NULL, &err) != OCU_OK)
-		ha_warning("ocsp-update: %s; OCSP responders cannot be resolved by name.\n",
+		ha_notice("ocsp-update: %s; OCSP responders cannot be resolved by name.\n",
 			   err.msg);
 }
 
-static void warn_network(void)
+static void warn_resolvers(void)
 {
-	if (!ocu_hooks_names)
-		return;
-	if (ocu_settings.resolvers_off)
+	if (ocu_stores_names && ocu_settings.resolvers_off)
 		ha_warning("ocsp-update: 'httpclient.resolvers.disabled' is on: OCSP responders "
 			   "cannot be resolved; set it to off.\n");
-	else if (dns.system && !system_nameserver())
-		ha_warning("ocsp-update: no nameserver: OCSP responders cannot be resolved; add a "
-			   "'resolvers default' section with a nameserver, or one to "
-			   "/etc/resolv.conf.\n");
+}
+
+/* What the host lacks now it may have later: no reason not to start. */
+static void notice_network(void)
+{
+	if (!ocu_stores_names)
+		return;
+	if (dns.system && !system_nameserver())
+		ha_notice("ocsp-update: no nameserver: OCSP responders cannot be resolved; add a "
+			  "'resolvers default' section with a nameserver, or one to "
+			  "/etc/resolv.conf.\n");
 	if ((ocu_settings.prefer == OCU_IPV6 || ocu_settings.family == OCU_IPV6) && !ipv6_routed())
-		ha_warning("ocsp-update: IPv6 is preferred but this host has no IPv6 route; set "
-			   "'httpclient.resolvers.prefer ipv4'%s.\n",
-			   ocu_settings.family == OCU_IPV6 ? " and 'ocsp-update.family any'" : "");
+		ha_notice("ocsp-update: IPv6 is preferred but this host has no IPv6 route; set "
+			  "'httpclient.resolvers.prefer ipv4'%s.\n",
+			  ocu_settings.family == OCU_IPV6 ? " and 'ocsp-update.family any'" : "");
 }
 
 static struct ocu_engine_conf engine_conf(void)
@@ -210,19 +197,85 @@ static struct ocu_engine_conf engine_conf(void)
 		},
 		.timeout_ms = ocu_settings.timeout_ms,
 		.store = store.dir >= 0 ? &store : NULL,
-		.uid = global.uid,
-		.gid = global.gid,
+		.uid = OCU_UID,
+		.gid = OCU_GID,
+		.reason_inside = OCU_REASON_IN_TEXT,
 	};
 }
 
-/* After the whole configuration was read, also in a mere check of it. */
-static int conf_finish(void)
+/* Reading the certificates of all CAs takes a moment: it is done where somebody will need them. */
+static void open_tls(void)
+{
+	struct ocu_err err = { 0 };
+
+	if (!ocu_stores_https && !ocu_settings.ca_file)
+		return;
+	if (ocu_stream_ctx_new(&tls, !ocu_settings.tls_no_verify, ocu_settings.ca_file, &err) !=
+	    OCU_OK)
+		ha_notice("ocsp-update: responders with https:// cannot be asked: %s; see "
+			  "'httpclient.ssl.ca-file'.\n",
+			  err.msg);
+}
+
+/* Whether HAProxy will have <n> descriptors more, in a process whose maxconn is set: two for each
+ * connection, and up to a quarter as many pipes of two.
+ */
+static bool has_room(unsigned n)
+{
+	unsigned long long need = global.maxsock + n + 2ULL * global.maxconn +
+				  global.maxconn / 2 + 3ULL * global.nbthread;
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) != 0 || need <= limit.rlim_max;
+}
+
+/* The descriptors that this process may come to use at the same time. What the certificates at
+ * hand do not need is not counted, nor is what would keep a process from starting.
+ */
+static void count_fds(unsigned maxconn)
+{
+	size_t n = ocu_entries_known();
+	unsigned fds = ocu_engine_fds(n < maxconn ? n : maxconn);
+
+	if (n && (!global.maxconn || has_room(fds)))
+		global.maxsock += fds;
+}
+
+/* Opens what is out of reach after a chroot, and staples what is saved. */
+static int open_all(void)
 {
 	struct ocu_engine_conf conf;
 	struct ocu_err err = { 0 };
 
+	if (dns.system)
+		open_etc();
+	store_open();
+	open_tls();
+	conf = engine_conf();
+	switch (ocu_engine_configure(ocu_host_engine, &conf, &err)) {
+	case OCU_OK:
+		break;
+	case OCU_NOMEM:
+		ha_alert("ocsp-update: %s.\n", err.msg);
+		return 1;
+	default:
+		ha_notice("ocsp-update.state-dir: %s; responses will not outlive this process.\n",
+			  err.msg);
+	}
+	if (!preload())
+		return 1;
+	count_fds(conf.plan.maxconn);
+	return 0;
+}
+
+/* After the whole configuration was read. A mere check of it opens nothing. */
+static int conf_finish(void)
+{
 	if (!ocu_conf_check())
 		return 1;
+	if (ocu_host_engine && !OCU_DISABLED)
+		ocu_host_load();
+	ocu_stores_say();
 	if (!wanted())
 		return 0;
 	switch (ocu_conf_dns(&dns)) {
@@ -236,30 +289,11 @@ static int conf_finish(void)
 		ha_alert("ocsp-update: out of memory.\n");
 		return 1;
 	}
-	if (dns.system)
-		open_etc();
-	warn_network();
-	store_open();
-	if (ocu_stream_ctx_new(&tls, !ocu_settings.tls_no_verify, ocu_settings.ca_file, &err) !=
-	    OCU_OK)
-		ha_warning("ocsp-update: responders with https:// cannot be asked: %s; see "
-			   "'httpclient.ssl.ca-file'.\n",
-			   err.msg);
-	conf = engine_conf();
-	switch (ocu_engine_configure(ocu_host_engine, &conf, &err)) {
-	case OCU_OK:
-		break;
-	case OCU_NOMEM:
-		ha_alert("ocsp-update: %s.\n", err.msg);
-		return 1;
-	default:
-		ha_warning("ocsp-update.state-dir: %s; responses will not outlive this process.\n",
-			   err.msg);
-	}
-	if (!preload())
-		return 1;
-	global.maxsock += ocu_engine_fds(conf.plan.maxconn);
-	return 0;
+	warn_resolvers();
+	if (global.mode & MODE_CHECK)
+		return 0;
+	notice_network();
+	return open_all();
 }
 REGISTER_CONFIG_POSTPARSER("ocsp-update-module", conf_finish);
 
@@ -350,7 +384,6 @@ REGISTER_PER_THREAD_INIT(thread_init);
 /* HAProxy's threads have ended by now. */
 static void end_module(void)
 {
-	ssl_ocsp_updater = NULL;
 	ocu_host_fini();
 	ocu_store_fini(&store);
 	SSL_CTX_free(tls);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* entries.c - which stapling entries the engine knows and what it believes that they hold. The
+ * engine hears of what comes, goes and changes; it decides what is stapled.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <import/eb64tree.h>
+#include <import/ebmbtree.h>
+
+#include <haproxy/log.h>
+
+#include "entries.h"
+#include "stores.h"
+
+/* An entry that the engine knows. HAProxy tells nobody when an entry goes, or when a command sets
+ * its response; both are found out by looking at it.
+ */
+struct known {
+	struct ebmb_node node;
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
+	unsigned key_len;
+	unsigned changes; /* the number of what others have set last */
+	uint64_t seen;    /* hash of the response that it held when last looked at, 0: none */
+};
+
+static struct eb_root known_tree = EB_ROOT_UNIQUE;
+static size_t known_count;
+static struct ebmb_node *sweep_at; /* the next to look at, NULL: none */
+
+size_t ocu_entries_known(void)
+{
+	return known_count;
+}
+
+static struct known *known_find(const unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH])
+{
+	struct ebmb_node *node = ebmb_lookup(&known_tree, key, OCSP_MAX_CERTID_ASN1_LENGTH);
+
+	return node ? ebmb_entry(node, struct known, node) : NULL;
+}
+
+/* Returns a number that was not used yet. A response that the engine has fetched goes into an entry
+ * only with the number that was the entry's then, so it never replaces what somebody has set since.
+ */
+static unsigned changes_new(void)
+{
+	static unsigned last;
+
+	return ++last;
+}
+
+static struct known *known_new(const struct certificate_ocsp *entry)
+{
+	struct known *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	memcpy(k->key, entry->key_data, entry->key_length);
+	k->key_len = entry->key_length;
+	k->changes = changes_new();
+	ebmb_insert(&known_tree, &k->node, OCSP_MAX_CERTID_ASN1_LENGTH);
+	known_count++;
+	return k;
+}
+
+static void known_free(struct known *k)
+{
+	if (sweep_at == &k->node)
+		sweep_at = ebmb_next(sweep_at);
+	ebmb_delete(&k->node);
+	known_count--;
+	free(k);
+}
+
+static struct certificate_ocsp *entry_find(const struct known *k)
+{
+	struct certificate_ocsp *entry =
+		(struct certificate_ocsp *)ebmb_lookup(&cert_ocsp_tree, k->key, sizeof(k->key));
+
+	/* without a reference of a TLS context nobody staples from it any more */
+	return entry && entry->refcount > 0 ? entry : NULL;
+}
+
+/* ---- what an entry holds ---- */
+
+/* FNV-1a: tells two responses of one certificate apart; nobody profits from making them alike. */
+static uint64_t hash(const char *der, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		h = (h ^ (unsigned char)der[i]) * UINT64_C(0x100000001b3);
+	return n ? h | 1 : 0;
+}
+
+static void tell(struct ocu_engine *e, struct known *k, const struct certificate_ocsp *entry,
+		 unsigned changes)
+{
+	const struct buffer *r = &entry->response;
+
+	if (ocu_engine_held(e, k->key, k->key_len, b_orig(r), b_data(r), changes) != OCU_OK) {
+		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> out of memory: a response that was set is "
+					"not known to the updater\n");
+		return;
+	}
+	k->changes = changes;
+	k->seen = hash(b_orig(r), b_data(r));
+}
+
+/* Tells the engine what <entry> holds, if it does not know it. Returns whether it did not. */
+static bool tell_changed(struct ocu_engine *e, struct known *k,
+			 const struct certificate_ocsp *entry)
+{
+	if (hash(b_orig(&entry->response), b_data(&entry->response)) == k->seen)
+		return false;
+	tell(e, k, entry, changes_new());
+	return true;
+}
+
+static void forget(struct ocu_engine *e, struct known *k)
+{
+	if (ocu_engine_unload(e, k->key, k->key_len) != OCU_OK) {
+		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> out of memory: a removed certificate goes "
+					"on being updated\n");
+		return;
+	}
+	known_free(k);
+}
+
+enum ocu_status ocu_entries_swap(struct ocu_engine *e, const struct ocu_publication *p,
+				 char **area)
+{
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
+	struct certificate_ocsp *entry;
+	struct known *k;
+	char *old;
+
+	memcpy(key, p->key, p->key_len);
+	k = known_find(key);
+	entry = k ? entry_find(k) : NULL;
+	if (k && !entry)
+		forget(e, k);
+	if (!entry)
+		return OCU_CANCELLED;
+	if (tell_changed(e, k, entry) || k->changes != p->changes)
+		return OCU_HELD;
+	old = b_orig(&entry->response);
+	entry->response = b_make(*area, p->der->len, 0, p->der->len);
+	entry->expire = p->held->expiry;
+	k->seen = hash(*area, p->der->len);
+	*area = old;
+	return OCU_OK;
+}
+
+/* ---- in ---- */
+
+bool ocu_entries_wait(void)
+{
+	bool any;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	any = !eb_is_empty(&ocsp_update_tree);
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+	return any;
+}
+
+/* Loads the certificate of <entry>. Returns false without memory. */
+static bool load(struct ocu_engine *e, struct known *k, const struct certificate_ocsp *entry,
+		 bool automatic, struct ocu_facts *facts)
+{
+	X509 *cert, *issuer;
+	enum ocu_status st;
+
+	/* the file may hold another certificate by now, while clients of the old one are there */
+	if (!ocu_stores_find(entry->path, entry->key_data, entry->key_length, &cert, &issuer))
+		return true;
+	st = ocu_engine_load(e, entry->key_data, entry->key_length, entry->path, cert, issuer,
+			     automatic, k->changes, facts);
+	X509_free(cert);
+	X509_free(issuer);
+	return st == OCU_OK;
+}
+
+/* Whether "update ssl ocsp-response" has put <entry> into the tree: it means to do once what it
+ * does not find there, and sets no time. HAProxy itself sets none where there is no response.
+ */
+static bool is_order(const struct certificate_ocsp *entry)
+{
+	return entry->update_once ||
+	       (entry->next_update.key == 0 && b_data(&entry->response));
+}
+
+static void take(struct ocu_engine *e, struct certificate_ocsp *entry,
+		 void (*order)(const char *path, const unsigned char *key, size_t key_len),
+		 void (*judge)(const char *path, const struct ocu_facts *f))
+{
+	bool ordered = is_order(entry);
+	struct known *k = known_find(entry->key_data);
+	struct ocu_facts facts = { 0 };
+	bool fresh = !k;
+
+	eb64_delete(&entry->next_update);
+	entry->update_once = 0;
+	if (fresh)
+		k = known_new(entry);
+	if (!k || !load(e, k, entry, !ordered, &facts))
+		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> %s: out of memory, it will not be updated\n",
+			 entry->path);
+	if (!k)
+		return;
+	if (!fresh)
+		(void)tell_changed(e, k, entry);
+	else if (b_data(&entry->response))
+		tell(e, k, entry, k->changes); /* the number of the load: it came with it */
+	if (fresh && !ordered)
+		judge(entry->path, &facts);
+	free(facts.bad_uris);
+	if (ordered)
+		order(entry->path, entry->key_data, entry->key_length);
+}
+
+bool ocu_entries_take(struct ocu_engine *e, unsigned max,
+		      void (*order)(const char *path, const unsigned char *key, size_t key_len),
+		      void (*judge)(const char *path, const struct ocu_facts *f))
+{
+	struct eb64_node *node;
+
+	if (HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
+		return false;
+	while (max-- && (node = eb64_first(&ocsp_update_tree)))
+		take(e, eb64_entry(node, struct certificate_ocsp, next_update), order, judge);
+	HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
+	return true;
+}
+
+static void watch(struct ocu_engine *e, const struct certificate_ocsp *entry)
+{
+	X509 *cert, *issuer;
+	struct known *k;
+
+	if (!b_data(&entry->response) || known_find(entry->key_data) ||
+	    !ocu_stores_find(entry->path, entry->key_data, entry->key_length, &cert, &issuer))
+		return;
+	if (ocu_ocsp_must_staple(cert)) {
+		k = known_new(entry);
+		if (k && load(e, k, entry, false, NULL))
+			tell(e, k, entry, k->changes);
+	}
+	X509_free(cert);
+	X509_free(issuer);
+}
+
+void ocu_entries_watch(struct ocu_engine *e, const char *path)
+{
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
+	struct ebmb_node *node;
+
+	if (!path) {
+		for (node = ebmb_first(&cert_ocsp_tree); node; node = ebmb_next(node))
+			watch(e, (struct certificate_ocsp *)node);
+		return;
+	}
+	if (!ocu_stores_key(path, key))
+		return;
+	node = ebmb_lookup(&cert_ocsp_tree, key, sizeof(key));
+	if (node)
+		watch(e, (struct certificate_ocsp *)node);
+}
+
+/* ---- what HAProxy does not tell ---- */
+
+void ocu_entries_sweep_again(void)
+{
+	sweep_at = ebmb_first(&known_tree);
+}
+
+bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
+{
+	struct certificate_ocsp *entry;
+	struct known *k;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	while (sweep_at && max--) {
+		k = ebmb_entry(sweep_at, struct known, node);
+		sweep_at = ebmb_next(sweep_at);
+		entry = entry_find(k);
+		if (entry)
+			(void)tell_changed(e, k, entry);
+		else
+			forget(e, k);
+	}
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+	return sweep_at != NULL;
+}
+
+void ocu_entries_fini(void)
+{
+	struct ebmb_node *node;
+
+	while ((node = ebmb_first(&known_tree)))
+		known_free(ebmb_entry(node, struct known, node));
+}

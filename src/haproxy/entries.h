@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* entries.h - HAProxy's stapling entries: what it wants updated comes in by them, and responses go
+ * out to them. They are found by CertID each time; no pointer to one is kept.
+ *
+ * All functions are for the thread of the host task, or for the main thread while no other runs.
+ * "Isolated" is a caller after thread_isolate(), or while HAProxy has one thread: then nobody reads
+ * or frees an entry, and the locks are free unless a transaction holds them.
+ */
+#ifndef OCU_HAPROXY_ENTRIES_H
+#define OCU_HAPROXY_ENTRIES_H
+
+#include <stdbool.h>
+
+#include "compat.h"
+#include "ocu/engine.h"
+
+/* Whether HAProxy has put entries into ocsp_update_tree that were not taken yet. */
+bool ocu_entries_wait(void);
+
+/* Takes at most <max> entries out of ocsp_update_tree and loads their certificates into <e>.
+ * <order> is called for those for which a command wants a response now, <judge> with what was found
+ * in the certificates that are new. Returns false if a transaction has locked the certificates: to
+ * be tried again. Isolated.
+ */
+bool ocu_entries_take(struct ocu_engine *e, unsigned max,
+		      void (*order)(const char *path, const unsigned char *key, size_t key_len),
+		      void (*judge)(const char *path, const struct ocu_facts *f));
+
+/* Makes known to <e> the must-staple certificates that are not updated but hold a response, so
+ * that its end is noticed: the one of the file <path>, or all if that is NULL. Isolated, under
+ * ckch_lock.
+ */
+void ocu_entries_watch(struct ocu_engine *e, const char *path);
+
+/* Puts the response of <p>, of which <area> is a copy from malloc(), into its entry, and returns
+ * OCU_OK, unless another one was set there meanwhile, of which <e> is told: OCU_HELD; or the entry
+ * is gone: OCU_CANCELLED. *area is then what is to be freed, after the isolation. Isolated.
+ */
+OCU_MUST enum ocu_status ocu_entries_swap(struct ocu_engine *e, const struct ocu_publication *p,
+				 char **area);
+
+/* Looks whether entries that <e> knows are gone, or hold another response; at most <max> in each
+ * call. Returns whether there are more. ocu_entries_sweep_again() begins anew.
+ */
+bool ocu_entries_sweep(struct ocu_engine *e, unsigned max);
+void ocu_entries_sweep_again(void);
+
+/* The number of entries that the engine knows. */
+size_t ocu_entries_known(void);
+
+/* Forgets all. */
+void ocu_entries_fini(void);
+
+#endif
