@@ -28,12 +28,16 @@ LAYERS = pure net disk engine
 CORE = $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
 GLUE = $(sort $(wildcard src/haproxy/*.c))
 GLUE_FILES = $(GLUE) $(wildcard src/haproxy/*.h)
+# build/haproxy-3.0 is patched, haproxy-3.0-released is as HAProxy has released it, each has the
+# module; haproxy-own is what HAPROXY_SRC= names.
 branch = $(firstword $(subst -, ,$(1)))
-variant = $(patsubst $(call branch,$(1))%,%,$(1))
+san = $(filter $(VARIANTS),-$(lastword $(subst -, ,$(1))))
+tree = $(if $(findstring -released,$(1)),tree $(call branch,$(1)) $(2),\
+	$(if $(filter own%,$(1)),own $(2),tree $(call branch,$(1)) $(2) patched))
 submake_jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 deps = .ci/deps
 # HAProxy's own code has pointers that the two checks left out would report in every run.
-sanitized = OPT_CFLAGS=-O1 CPU_CFLAGS=-O1 ARCH_FLAGS='-g $(SAN$(call variant,$*)) \
+sanitized = OPT_CFLAGS=-O1 CPU_CFLAGS=-O1 ARCH_FLAGS='-g $(SAN$(call san,$*)) \
 	-fno-sanitize=alignment,null'
 haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC='$(CC)' \
 	$(HAPROXY_FLAGS)
@@ -42,7 +46,7 @@ haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC=
 .SECONDARY:
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all lib deps demo test bench lint check-patches refresh install clean help FORCE
+.PHONY: all lib haproxy deps demo test bench lint check-patches refresh install clean help FORCE
 .PHONY: need-build need-lint need-demo need-test test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
@@ -89,15 +93,17 @@ endef
 $(foreach v,none $(VARIANTS),$(eval $(call core_rules,$(v:none=))))
 
 # HAProxy. A tree is unpacked anew when a patch changes, so a half-patched one is never built.
-haproxy-%: build/haproxy-%/haproxy ## build/haproxy-%/haproxy with the module (3.0, 3.0-asan, -tsan)
+haproxy: build/haproxy-own/haproxy ## build/haproxy-own/haproxy: HAPROXY_SRC=<dir>, 2.6 to 3.5
+	@:
+haproxy-%: build/haproxy-%/haproxy ## build/haproxy-%/haproxy (3.0, 3.0-released; -asan, -tsan)
 	@:
 stock-%: build/stock-%/haproxy ## build/stock-%/haproxy: as released, for comparisons
 	@:
 
 build/haproxy-%/.patched: build/.source haproxy-patches/versions \
-		haproxy-patches/$$(call branch,$$*) \
+		$$(wildcard haproxy-patches/$$(call branch,$$*)) \
 		$$(wildcard haproxy-patches/$$(call branch,$$*)/*.patch) | need-build
-	haproxy-patches/get tree $(call branch,$*) $(@D) patched
+	haproxy-patches/get $(call tree,$*,$(@D))
 	@touch $@
 
 build/stock-%/.unpacked: build/.source haproxy-patches/versions | need-build
@@ -113,14 +119,14 @@ build/haproxy-%/.glue: build/haproxy-%/.patched src/haproxy $$(GLUE_FILES) \
 	@$(if $(GLUE),ln -s $(GLUE_FILES:%=../../../../%) $(@D)/addons/ocu/)
 	@touch $@
 
-build/haproxy-%/haproxy: build/haproxy-%/.glue build/.flags build/libocu$$(call variant,$$*).a
-	+$(haproxy_make) $(if $(call variant,$*),$(sanitized)) \
+build/haproxy-%/haproxy: build/haproxy-%/.glue build/.flags build/libocu$$(call san,$$*).a
+	+$(haproxy_make) $(if $(call san,$*),$(sanitized)) \
 		EXTRA_OBJS='$(GLUE:src/haproxy/%.c=addons/ocu/%.o) $(abspath $(filter %.a,$^))' \
 		ADDINC=-I$(CURDIR)/include ADDLIB='$(OCU_LIBS)'
 	@touch $@
 
 build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
-	+$(haproxy_make) $(if $(call variant,$*),$(sanitized))
+	+$(haproxy_make) $(if $(call san,$*),$(sanitized))
 	@touch $@
 
 # Test programs: every file of tests/unit is one, tests/case.c lets them run one case, tests/lib is
@@ -169,7 +175,7 @@ test-programs: $(UNIT_PROGRAMS) $(LAB)
 
 test: ## lint, unit and HAProxy tests, fuzzing; installs like deps
 test: need-lint need-test test-programs fuzz-programs lib
-test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b))
+test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 	@tests/run
 
 bench: ## seconds to the first staples, stock beside ours; processor time (RUNS=3)
