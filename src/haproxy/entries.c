@@ -269,6 +269,72 @@ void ocu_entries_watch(struct ocu_engine *e, const char *path)
 		watch(e, (struct certificate_ocsp *)node);
 }
 
+/* ---- to and from another process ---- */
+
+/* A place in the tree where there need not be an entry. */
+struct place {
+	struct ebmb_node node;
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
+};
+
+/* The tree finds nothing but what is in it, so the place is put in for a moment. */
+static struct certificate_ocsp *entry_after(const unsigned char *at)
+{
+	struct ebmb_node *there, *next;
+	struct place place = { 0 };
+
+	memcpy(place.key, at, sizeof(place.key));
+	there = ebmb_insert(&cert_ocsp_tree, &place.node, sizeof(place.key));
+	next = ebmb_next(there);
+	if (there == &place.node)
+		ebmb_delete(there);
+	return (struct certificate_ocsp *)next;
+}
+
+bool ocu_entries_walk(unsigned char at[static OCSP_MAX_CERTID_ASN1_LENGTH], unsigned max,
+		      bool (*each)(void *arg, const struct ocu_entries_held *h), void *arg)
+{
+	struct certificate_ocsp *entry = entry_after(at);
+	int64_t now_s = ocu_wall_s();
+	struct ocu_entries_held h;
+
+	for (; entry && max--; entry = (struct certificate_ocsp *)ebmb_next(&entry->key)) {
+		h = (struct ocu_entries_held){
+			.key = entry->key_data, .key_len = entry->key_length,
+			.der = b_orig(&entry->response), .der_len = b_data(&entry->response),
+			.expiry = entry->expire,
+		};
+		if (h.der_len && h.expiry > now_s && !each(arg, &h))
+			return true;
+		memcpy(at, entry->key_data, sizeof(entry->key_data));
+	}
+	return entry != NULL;
+}
+
+bool ocu_entries_give(struct ocu_engine *e, const struct ocu_entries_held *h)
+{
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
+	struct certificate_ocsp *entry;
+	struct known *k;
+	char *area;
+
+	memcpy(key, h->key, h->key_len);
+	k = known_find(key);
+	entry = k ? entry_find(k) : NULL;
+	if (!entry || !h->der_len || h->expiry <= ocu_wall_s() ||
+	    (b_data(&entry->response) && h->expiry <= (int64_t)entry->expire))
+		return false;
+	area = malloc(h->der_len);
+	if (!area)
+		return false;
+	memcpy(area, h->der, h->der_len);
+	free(b_orig(&entry->response));
+	entry->response = b_make(area, h->der_len, 0, h->der_len);
+	entry->expire = h->expiry;
+	(void)tell_changed(e, k, entry);
+	return true;
+}
+
 /* ---- what HAProxy does not tell ---- */
 
 void ocu_entries_sweep_again(void)

@@ -16,6 +16,7 @@
 #include "stores.h"
 #include "conf.h"
 #include "entries.h"
+#include "handover.h"
 #include "host.h"
 #include "ocu/etc.h"
 #include "ocu/stream.h"
@@ -76,26 +77,27 @@ static bool user_become(void)
 {
 	if ((!OCU_GID || setegid(OCU_GID) == 0) && seteuid(OCU_UID) == 0)
 		return true;
-	ha_notice("ocsp-update.state-dir: '%s' cannot be read as user %d (%m): what is saved is "
-		   "not stapled until it was fetched again; start HAProxy as root, or as that "
-		   "user.\n", ocu_settings.state_dir, global.uid);
+	if (ocu_settings.state_dir)
+		ha_notice("ocsp-update.state-dir: '%s' cannot be read as user %d (%m): what is "
+			  "saved is not stapled until it was fetched again; start HAProxy as "
+			  "root, or as that user.\n", ocu_settings.state_dir, global.uid);
 	return false;
 }
 
-/* Reads what is saved, and staples it. The files belong to the user that the process will become,
- * so it is that one who reads them: what belongs to others is refused now as it would be later, and
- * nothing that came from the network is parsed as root. Returns false with an alert if the process
- * did not become root again.
+/* Reads what is saved, and staples it; and looks at what the old process has handed over. The files
+ * belong to the user that the process will become, so it is that one who reads them: what belongs
+ * to others is refused now as it would be later, and nothing that came from the network is parsed
+ * as root. Returns false with an alert if the process did not become root again.
  */
-static bool preload(void)
+static bool preload(bool handed_over)
 {
-	bool root = store.dir >= 0 && is_root_yet();
+	bool root = (store.dir >= 0 || handed_over) && is_root_yet();
 	gid_t gid = getegid();
 
 	if (!root || user_become())
 		ocu_engine_preload(ocu_host_engine);
 	if (root && (seteuid(0) != 0 || setegid(gid) != 0)) {
-		ha_alert("ocsp-update.state-dir: root could not be regained (%m).\n");
+		ha_alert("ocsp-update: root could not be regained (%m).\n");
 		return false;
 	}
 	ocu_host_deliver(true);
@@ -241,7 +243,7 @@ static void count_fds(unsigned maxconn)
 		global.maxsock += fds;
 }
 
-/* Opens what is out of reach after a chroot, and staples what is saved. */
+/* Opens what is out of reach after a chroot, and staples what the old process has, or what is saved. */
 static int open_all(void)
 {
 	struct ocu_engine_conf conf;
@@ -262,7 +264,8 @@ static int open_all(void)
 		ha_notice("ocsp-update.state-dir: %s; responses will not outlive this process.\n",
 			  err.msg);
 	}
-	if (!preload())
+	/* what was handed over is known before what is saved, so that the newer one stays */
+	if (!preload(ocu_handover_take()))
 		return 1;
 	count_fds(conf.plan.maxconn);
 	return 0;
