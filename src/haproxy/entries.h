@@ -54,17 +54,17 @@ struct ocu_entries_held {
 	int64_t expiry; /* seconds since the epoch: not stapled from then on */
 };
 
-/* Looks at no more than <max> entries after the one with the CertID <at>, which is filled with zeroes
- * and need not be there any more; all zeroes: from the first one on. Calls <each> for those that hold
- * a response which has not ended; it returns false if it cannot take that one now. <at> becomes the
- * last one that is done with. Returns whether there are more. Isolated.
+/* Looks at no more than <max> entries after the one with the CertID <at>, which is filled with
+ * zeroes and need not be there any more; all zeroes: from the first one on. Calls <each> for those
+ * that hold a response which has not ended; it returns false if it cannot take that one now. <at>
+ * becomes the last one that is done with. Returns whether there are more. Isolated.
  */
 bool ocu_entries_walk(unsigned char at[static OCSP_MAX_CERTID_ASN1_LENGTH], unsigned max,
 		      bool (*each)(void *arg, const struct ocu_entries_held *h), void *arg);
 
-/* Puts <h>, which another process held, into its entry if <e> knows that one, and it holds nothing or
- * what ends earlier; <e> is told and looks at it later. Returns whether it did. Main thread, while no
- * other runs.
+/* Puts <h>, which another process held, into its entry if <e> knows that one, and it holds nothing
+ * or what ends earlier; <e> is told and looks at it later. Returns whether it did. Main thread,
+ * while no other runs.
  */
 bool ocu_entries_give(struct ocu_engine *e, const struct ocu_entries_held *h);
 

@@ -167,8 +167,8 @@ struct taking {
 	bool greeted;
 };
 
-/* Returns what <opt> is followed by the last time in this process' arguments, as HAProxy reads them;
- * NULL if it is not there, or they cannot be had. HAProxy keeps this one to itself. <args> holds it.
+/* Returns what follows the last <opt> in this process' arguments, as HAProxy reads them; NULL if it
+ * is not there, or they cannot be had. HAProxy keeps them to itself. <args> holds it.
  */
 static const char *option(const char *opt, struct ocu_buf *args)
 {
@@ -178,7 +178,8 @@ static const char *option(const char *opt, struct ocu_buf *args)
 
 	if (fd < 0)
 		return NULL;
-	while (ocu_buf_room(args, 4096) == OCU_OK && (n = read(fd, args->data + args->len, 4096)) > 0)
+	while (ocu_buf_room(args, 4096) == OCU_OK &&
+	       (n = read(fd, args->data + args->len, 4096)) > 0)
 		args->len += n;
 	close(fd);
 	if (n || ocu_buf_add(args, "", 1) != OCU_OK)
@@ -229,7 +230,7 @@ static int dial(const char *where)
 	if (strcmp(where, "/dev/null") == 0)
 		return -1;
 	if (strncmp(where, pair, strlen(pair)) == 0)
-		return dial_worker(atoi(where + strlen(pair)));
+		return dial_worker(strtol(where + strlen(pair), NULL, 10));
 	return dial_path(where);
 }
 
@@ -334,10 +335,10 @@ bool ocu_handover_take(void)
 	ocu_buf_fini(&args);
 	ocu_buf_fini(&t.in);
 	if (outcome == SILENT)
-		ha_notice("ocsp-update: the old process did not hand over all its OCSP responses "
-			  "in time; those that are missing are fetched.\n");
+		ha_notice("ocsp-update: the old process did not hand over all its OCSP "
+			  "responses; those that are missing are fetched.\n");
 	if (t.n)
-		ha_notice("ocsp-update: %zu OCSP responses were taken over from the old "
-			  "process.\n", t.n);
+		ha_notice("ocsp-update: %zu OCSP response%s taken over from the old process.\n",
+			  t.n, t.n > 1 ? "s were" : " was");
 	return t.n;
 }

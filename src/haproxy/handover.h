@@ -2,7 +2,7 @@
 /* handover.h - what the process that is being replaced has stapled, its successor staples from the
  * first handshake on. The new process asks where HAProxy itself asks the old one for its listening
  * sockets: at the socket that the option -x names, which in master-worker mode is the old worker's.
- * The old one answers with the command "_getstaples", which belongs to whoever may take the sockets.
+ * The old one answers the command "_getstaples" to whoever may take the sockets.
  */
 #ifndef OCU_HAPROXY_HANDOVER_H
 #define OCU_HAPROXY_HANDOVER_H

@@ -243,7 +243,7 @@ static void count_fds(unsigned maxconn)
 		global.maxsock += fds;
 }
 
-/* Opens what is out of reach after a chroot, and staples what the old process has, or what is saved. */
+/* Opens what is out of reach after a chroot; staples what the old process has, or what is saved. */
 static int open_all(void)
 {
 	struct ocu_engine_conf conf;
