@@ -13,8 +13,9 @@
 #include <haproxy/stconn.h>
 #include <haproxy/tools.h>
 
-#include "stores.h"
+#include "ahead.h"
 #include "host.h"
+#include "stores.h"
 #include "ocu/rows.h"
 
 #define PIECE_MAX_BYTES (256 * 1024) /* with the longest line there is a piece is far below it */
@@ -208,7 +209,7 @@ static void inquiry_release(struct appctx *appctx)
 
 /* ---- commands of HAProxy ---- */
 
-enum { COMMIT, SET_RESPONSE, DEL_CERT, DEL_CRTLIST, UPDATE, WRAPPED };
+enum { SET_CERT, COMMIT, ABORT, SET_RESPONSE, DEL_CERT, DEL_CRTLIST, UPDATE, WRAPPED };
 
 static int (*stock_parse[WRAPPED])(char **args, char *payload, struct appctx *appctx,
 				   void *private);
@@ -222,10 +223,67 @@ static void (*stock_commit_release)(struct appctx *appctx);
 		ocu_host_look(path);                                                              \
 		return rc;                                                                        \
 	}
-AFTER(after_commit, COMMIT, args[3])
 AFTER(after_set_response, SET_RESPONSE, NULL)
 AFTER(after_del_cert, DEL_CERT, NULL)
 AFTER(after_del_crtlist, DEL_CRTLIST, NULL)
+
+/* Whether HAProxy's command, which answers at once, has worked. */
+static bool worked(const struct appctx *appctx)
+{
+	return appctx->st0 == CLI_ST_PRINT_DYN;
+}
+
+static int after_set_cert(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	int rc = stock_parse[SET_CERT](args, payload, appctx, private);
+
+	if (worked(appctx) && ocu_host_runs())
+		ocu_ahead_set(args[3], payload);
+	return rc;
+}
+
+static int after_abort(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	int rc = stock_parse[ABORT](args, payload, appctx, private);
+
+	if (worked(appctx))
+		ocu_ahead_abort();
+	return rc;
+}
+
+/* Puts the response <base64> for <path> into the transaction, as an administrator does. Nobody sees
+ * what HAProxy's command says: if it does not work there is no response until there is an entry.
+ */
+static void transaction_staple(const char *path, char *base64, struct appctx *appctx, void *private)
+{
+	char set[] = "set", ssl[] = "ssl", cert[] = "cert", none[] = "", *file = NULL;
+	char *args[] = { set, ssl, cert, memprintf(&file, "%s.ocsp", path), none };
+	int st0 = appctx->st0;
+
+	if (file) {
+		(void)stock_parse[SET_CERT](args, base64, appctx, private);
+		free(((struct cli_print_ctx *)appctx->svcctx)->err);
+		applet_reset_svcctx(appctx);
+		appctx->st0 = st0;
+	}
+	free(file);
+}
+
+static int before_commit(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	char *base64;
+	int rc;
+
+	if (!cli_has_level(appctx, ACCESS_LVL_ADMIN))
+		return 1;
+	base64 = ocu_ahead_commit(args[3]);
+	if (base64)
+		transaction_staple(args[3], base64, appctx, private);
+	free(base64);
+	rc = stock_parse[COMMIT](args, payload, appctx, private);
+	ocu_host_look(args[3]);
+	return rc;
+}
 
 /* Nobody would come for what HAProxy's command puts into the tree. */
 static int before_update(char **args, char *payload, struct appctx *appctx, void *private)
@@ -290,7 +348,9 @@ static void commands_register(void)
 	}
 	memset(keep, 0, sizeof(*keep));
 	cli_register_kw(&commands);
-	wrap(COMMIT, "commit", "ssl", "cert", after_commit);
+	wrap(SET_CERT, "set", "ssl", "cert", after_set_cert);
+	wrap(COMMIT, "commit", "ssl", "cert", before_commit);
+	wrap(ABORT, "abort", "ssl", "cert", after_abort);
 	wrap(SET_RESPONSE, "set", "ssl", "ocsp-response", after_set_response);
 	wrap(DEL_CERT, "del", "ssl", "cert", after_del_cert);
 	wrap(DEL_CRTLIST, "del", "ssl", "crt-list", after_del_crtlist);

@@ -10,6 +10,7 @@
 
 #include <haproxy/log.h>
 
+#include "ahead.h"
 #include "entries.h"
 #include "stores.h"
 
@@ -50,6 +51,19 @@ static unsigned changes_new(void)
 	return ++last;
 }
 
+unsigned ocu_entries_number(void)
+{
+	return changes_new();
+}
+
+bool ocu_entries_knows(const unsigned char *key, size_t key_len)
+{
+	unsigned char whole[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
+
+	memcpy(whole, key, key_len);
+	return known_find(whole) != NULL;
+}
+
 static struct known *known_new(const struct certificate_ocsp *entry)
 {
 	struct known *k = calloc(1, sizeof(*k));
@@ -58,7 +72,9 @@ static struct known *known_new(const struct certificate_ocsp *entry)
 		return NULL;
 	memcpy(k->key, entry->key_data, entry->key_length);
 	k->key_len = entry->key_length;
-	k->changes = changes_new();
+	k->changes = ocu_ahead_number(k->key, k->key_len);
+	if (!k->changes)
+		k->changes = changes_new();
 	ebmb_insert(&known_tree, &k->node, OCSP_MAX_CERTID_ASN1_LENGTH);
 	known_count++;
 	return k;
@@ -183,6 +199,28 @@ static bool load(struct ocu_engine *e, struct known *k, const struct certificate
 	return st == OCU_OK;
 }
 
+/* The engine takes for stapled what it found for the transaction that <entry> came with. Most often
+ * it is there, since the transaction had it; if it came too late for that, or <entry> was made by
+ * something else, it comes now.
+ */
+static void claim(struct known *k, struct certificate_ocsp *entry)
+{
+	int64_t expiry;
+	size_t len;
+	char *area = ocu_ahead_claim(k->key, k->key_len, &len, &expiry);
+
+	if (!area)
+		return;
+	k->seen = hash(area, len);
+	if (b_data(&entry->response) && expiry <= (int64_t)entry->expire) {
+		free(area);
+		return;
+	}
+	free(b_orig(&entry->response));
+	entry->response = b_make(area, len, 0, len);
+	entry->expire = expiry;
+}
+
 /* Whether "update ssl ocsp-response" has put <entry> into the tree: it means to do once what it
  * does not find there, and sets no time. HAProxy itself sets none where there is no response.
  */
@@ -210,7 +248,9 @@ static void take(struct ocu_engine *e, struct certificate_ocsp *entry,
 			 entry->path);
 	if (!k)
 		return;
-	if (!fresh)
+	if (fresh)
+		claim(k, entry);
+	if (!fresh || k->seen)
 		(void)tell_changed(e, k, entry);
 	else if (b_data(&entry->response))
 		tell(e, k, entry, k->changes); /* the number of the load: it came with it */

@@ -68,6 +68,12 @@ bool ocu_entries_walk(unsigned char at[static OCSP_MAX_CERTID_ASN1_LENGTH], unsi
  */
 bool ocu_entries_give(struct ocu_engine *e, const struct ocu_entries_held *h);
 
+/* Whether the engine knows the entry with the CertID <key>. */
+bool ocu_entries_knows(const unsigned char *key, size_t key_len);
+
+/* Returns a number for the load of a certificate: none that was used before. */
+unsigned ocu_entries_number(void);
+
 /* The number of entries that the engine knows. */
 size_t ocu_entries_known(void);
 

@@ -17,9 +17,10 @@
 #include <haproxy/task.h>
 #include <haproxy/tools.h>
 
+#include "ahead.h"
+#include "entries.h"
 #include "host.h"
 #include "stores.h"
-#include "entries.h"
 
 #define DELIVER_AT_ONCE 128 /* in one run of the task */
 #define TAKE_AT_ONCE 16     /* certificates in one isolation */
@@ -233,13 +234,22 @@ static void lines_write(void)
 	batch.n_lines = 0;
 }
 
-/* Isolated: the responses of the batch are stapled from now on. */
+/* Isolated: the responses of the batch are stapled from now on. One for which there is no entry may
+ * be for a transaction.
+ */
 static void batch_swap(enum ocu_status st[static DELIVER_AT_ONCE])
 {
+	struct ocu_publication *p;
 	unsigned i;
 
-	for (i = 0; i < batch.n_pubs; i++)
-		st[i] = ocu_entries_swap(ocu_host_engine, batch.pubs[i].p, &batch.pubs[i].area);
+	for (i = 0; i < batch.n_pubs; i++) {
+		p = batch.pubs[i].p;
+		st[i] = ocu_entries_swap(ocu_host_engine, p, &batch.pubs[i].area);
+		if (st[i] == OCU_CANCELLED && ocu_ahead_keep(p, batch.pubs[i].area)) {
+			batch.pubs[i].area = NULL;
+			st[i] = OCU_OK;
+		}
+	}
 }
 
 static void batch_end(const enum ocu_status st[static DELIVER_AT_ONCE])
@@ -294,6 +304,8 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 	/* a process that is being replaced begins nothing more */
 	if (stopping)
 		ocu_engine_pause(ocu_host_engine);
+	else
+		ocu_ahead_step(ocu_host_engine, ocu_entries_knows, ocu_entries_number);
 	more = !batch.n_pubs && ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
 	if (!batch.n_pubs)
 		lines_write();
@@ -426,4 +438,5 @@ void ocu_host_fini(void)
 		ocu_host_give_up();
 	}
 	ocu_entries_fini();
+	ocu_ahead_fini();
 }

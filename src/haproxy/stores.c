@@ -102,6 +102,16 @@ const char *ocu_stores_lookup(const char *path, unsigned char *key, size_t *len)
 			     "OCSP response nor updates turned on.\n";
 }
 
+static X509 *issued_by(STACK_OF(X509) *chain, X509 *cert)
+{
+	int i;
+
+	for (i = 0; i < sk_X509_num(chain); i++)
+		if (X509_check_issued(sk_X509_value(chain, i), cert) == X509_V_OK)
+			return sk_X509_value(chain, i);
+	return NULL;
+}
+
 /* ---- what is wrong ---- */
 
 enum remark { BAD_URI, MUST_UNUSABLE_URI, UNUSABLE_URI, DISABLED, OFF, MUST_WITHOUT_URI,
@@ -189,6 +199,52 @@ bool ocu_stores_serve(void)
 		if (serves(ebmb_entry(node, struct ckch_store, node)))
 			return true;
 	return !eb_is_empty(&crtlists_tree);
+}
+
+static bool stapled(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH])
+{
+	const struct certificate_ocsp *entry;
+	bool there;
+
+	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
+	entry = (const struct certificate_ocsp *)ebmb_lookup(&cert_ocsp_tree, key,
+							     OCSP_MAX_CERTID_ASN1_LENGTH);
+	there = entry && entry->refcount > 0;
+	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
+	return there;
+}
+
+size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
+			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer)
+{
+	struct ckch_store *store = ckchs_lookup((char *)path);
+	struct issuer_chain *further;
+	OCSP_CERTID *id = NULL;
+	size_t n;
+
+	if (!store || !updated(store))
+		return 0;
+	further = ssl_get0_issuer_chain(cert);
+	if (!own)
+		own = OCU_STORE_DATA(store)->ocsp_issuer;
+	*issuer = issued_by(chain, cert);
+	if (!*issuer && further)
+		*issuer = issued_by(further->chain, cert);
+	if (!*issuer && own && X509_check_issued(own, cert) == X509_V_OK)
+		*issuer = own;
+	if (*issuer)
+		id = OCSP_cert_to_id(NULL, cert, *issuer);
+	memset(key, 0, OCSP_MAX_CERTID_ASN1_LENGTH);
+	n = id_der(id, key);
+	OCSP_CERTID_free(id);
+	return n && !stapled(key) ? n : 0;
+}
+
+bool ocu_stores_in_use(const char *path)
+{
+	struct ckch_store *store = ckchs_lookup((char *)path);
+
+	return store && !LIST_ISEMPTY(&store->ckch_inst);
 }
 
 static void judge(struct ckch_store *store)

@@ -25,6 +25,17 @@ size_t ocu_stores_key(const char *path, unsigned char key[static OCSP_MAX_CERTID
 /* The same for a command, which gets NULL, or the text why there is no CertID. */
 const char *ocu_stores_lookup(const char *path, unsigned char *key, size_t *len);
 
+/* What a transaction will put into the store <path>: <cert>, with <chain>, and with the issuer <own>,
+ * which may be NULL. Writes its CertID into <key>, filled with zeroes, lends *issuer, which HAProxy
+ * will find, and returns the length of the CertID; 0 if it will not be updated, or is stapled
+ * already. Under ckch_lock.
+ */
+size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
+			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer);
+
+/* Whether a bind or a list uses the store <path>. Under ckch_lock. */
+bool ocu_stores_in_use(const char *path);
+
 /* Remarks on the certificate file <path>: for which nothing will be stapled, or not updated. While
  * starting they are counted, and said by ocu_stores_say() with a line for each reason; later they
  * are lines of the log. <f> is what the engine found in the certificate. Under ckch_lock.
