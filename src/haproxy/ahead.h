@@ -28,8 +28,8 @@ void ocu_ahead_abort(void);
  */
 char *ocu_ahead_commit(const char *path);
 
-/* Tells <e> what it is to fetch, and what not any more unless there is an entry for it, as <known>
- * says; <number> gives the number for its load. Host.
+/* Tells <e> what it is to fetch, and what not any more, unless there is an entry for it, as <known>
+ * says: an old one may be left from before. <number> gives the number for its load. Host.
  */
 void ocu_ahead_step(struct ocu_engine *e, bool (*known)(const unsigned char *key, size_t key_len),
 		    unsigned (*number)(void));

@@ -201,19 +201,6 @@ bool ocu_stores_serve(void)
 	return !eb_is_empty(&crtlists_tree);
 }
 
-static bool stapled(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH])
-{
-	const struct certificate_ocsp *entry;
-	bool there;
-
-	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	entry = (const struct certificate_ocsp *)ebmb_lookup(&cert_ocsp_tree, key,
-							     OCSP_MAX_CERTID_ASN1_LENGTH);
-	there = entry && entry->refcount > 0;
-	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
-	return there;
-}
-
 size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
 			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer)
 {
@@ -237,7 +224,7 @@ size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X
 	memset(key, 0, OCSP_MAX_CERTID_ASN1_LENGTH);
 	n = id_der(id, key);
 	OCSP_CERTID_free(id);
-	return n && !stapled(key) ? n : 0;
+	return n;
 }
 
 bool ocu_stores_in_use(const char *path)

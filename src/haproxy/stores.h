@@ -27,8 +27,7 @@ const char *ocu_stores_lookup(const char *path, unsigned char *key, size_t *len)
 
 /* What a transaction will put into the store <path>: <cert>, with <chain>, and with the issuer <own>,
  * which may be NULL. Writes its CertID into <key>, filled with zeroes, lends *issuer, which HAProxy
- * will find, and returns the length of the CertID; 0 if it will not be updated, or is stapled
- * already. Under ckch_lock.
+ * will find, and returns the length of the CertID; 0 if it will not be updated. Under ckch_lock.
  */
 size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
 			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer);
