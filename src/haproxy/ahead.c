@@ -191,12 +191,17 @@ void ocu_ahead_set(const char *path, const char *payload)
 	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
 }
 
-void ocu_ahead_abort(void)
+void ocu_ahead_drop(const char *path)
 {
+	bool mine;
+
 	HA_SPIN_LOCK(OTHER_LOCK, &lock);
-	transaction_end();
+	mine = wanted && strcmp(wanted->path, path) == 0;
+	if (mine || (given.path && strcmp(given.path, path) == 0))
+		transaction_end();
 	HA_SPIN_UNLOCK(OTHER_LOCK, &lock);
-	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
+	if (mine)
+		task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
 }
 
 static bool in_use(const char *path)

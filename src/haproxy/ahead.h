@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ahead.h - the response of a certificate that a transaction brings ("set ssl cert") is fetched
  * before "commit ssl cert" puts it into service, and is part of the transaction then. HAProxy has
- * one transaction at a time, so there is one such certificate; it is forgotten with the transaction,
+ * one transaction at a time, so there is one such certificate; it is forgotten with its transaction
  * or with the next one.
  *
  * "Command" is any thread of HAProxy on which a command runs, "host" that of the host task.
@@ -19,8 +19,8 @@
  */
 void ocu_ahead_set(const char *path, const char *payload);
 
-/* The transaction is over, and nothing of it stays. Command. */
-void ocu_ahead_abort(void);
+/* The transaction about <path> is given up, or what it has brought is removed. Command. */
+void ocu_ahead_drop(const char *path);
 
 /* "commit ssl cert <path>" comes: returns the response for the new certificate in base64, to be put
  * into the transaction; the caller frees it. NULL if there is none, or the transaction has one from

@@ -224,7 +224,6 @@ static void (*stock_commit_release)(struct appctx *appctx);
 		return rc;                                                                        \
 	}
 AFTER(after_set_response, SET_RESPONSE, NULL)
-AFTER(after_del_cert, DEL_CERT, NULL)
 AFTER(after_del_crtlist, DEL_CRTLIST, NULL)
 
 /* Whether HAProxy's command, which answers at once, has worked. */
@@ -247,7 +246,17 @@ static int after_abort(char **args, char *payload, struct appctx *appctx, void *
 	int rc = stock_parse[ABORT](args, payload, appctx, private);
 
 	if (worked(appctx))
-		ocu_ahead_abort();
+		ocu_ahead_drop(args[3]);
+	return rc;
+}
+
+static int after_del_cert(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	int rc = stock_parse[DEL_CERT](args, payload, appctx, private);
+
+	if (worked(appctx))
+		ocu_ahead_drop(args[3]);
+	ocu_host_look(NULL);
 	return rc;
 }
 

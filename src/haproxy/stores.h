@@ -25,9 +25,10 @@ size_t ocu_stores_key(const char *path, unsigned char key[static OCSP_MAX_CERTID
 /* The same for a command, which gets NULL, or the text why there is no CertID. */
 const char *ocu_stores_lookup(const char *path, unsigned char *key, size_t *len);
 
-/* What a transaction will put into the store <path>: <cert>, with <chain>, and with the issuer <own>,
- * which may be NULL. Writes its CertID into <key>, filled with zeroes, lends *issuer, which HAProxy
- * will find, and returns the length of the CertID; 0 if it will not be updated. Under ckch_lock.
+/* What a transaction will put into the store <path>: <cert>, with <chain>, and with the issuer
+ * <own>, which may be NULL. Writes its CertID into <key>, filled with zeroes, lends *issuer, which
+ * HAProxy will find, and returns the length of the CertID; 0 if it will not be updated. Under
+ * ckch_lock.
  */
 size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
 			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer);
