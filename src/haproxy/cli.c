@@ -209,11 +209,12 @@ static void inquiry_release(struct appctx *appctx)
 
 /* ---- commands of HAProxy ---- */
 
-enum { SET_CERT, COMMIT, ABORT, SET_RESPONSE, DEL_CERT, DEL_CRTLIST, UPDATE, WRAPPED };
+enum { SET_CERT, COMMIT, ABORT, ADD_CRTLIST, SET_RESPONSE, DEL_CERT, DEL_CRTLIST, UPDATE,
+       WRAPPED };
 
 static int (*stock_parse[WRAPPED])(char **args, char *payload, struct appctx *appctx,
 				   void *private);
-static void (*stock_commit_release)(struct appctx *appctx);
+static void (*stock_release[WRAPPED])(struct appctx *appctx);
 
 /* HAProxy's own does it; what became of it is looked at afterwards. */
 #define AFTER(name, i, path)                                                                      \
@@ -304,15 +305,27 @@ static int before_update(char **args, char *payload, struct appctx *appctx, void
 	return stock_parse[UPDATE](args, payload, appctx, private);
 }
 
-static void commit_released(struct appctx *appctx)
+/* Until then the certificates are locked, and what has come cannot be taken in. */
+static void released(size_t i, struct appctx *appctx)
 {
-	if (stock_commit_release)
-		stock_commit_release(appctx);
+	if (stock_release[i])
+		stock_release[i](appctx);
 	ocu_host_look(NULL);
 }
 
+static void commit_released(struct appctx *appctx)
+{
+	released(COMMIT, appctx);
+}
+
+static void add_released(struct appctx *appctx)
+{
+	released(ADD_CRTLIST, appctx);
+}
+
 static void wrap(size_t i, const char *a, const char *b, const char *c,
-		 int (*after)(char **args, char *payload, struct appctx *appctx, void *private))
+		 int (*parse)(char **args, char *payload, struct appctx *appctx, void *private),
+		 void (*release)(struct appctx *appctx))
 {
 	const char *words[CLI_PREFIX_KW_NB] = { a, b, c };
 	struct cli_kw *kw = cli_find_kw_exact((char **)words);
@@ -320,11 +333,11 @@ static void wrap(size_t i, const char *a, const char *b, const char *c,
 	if (!kw)
 		return;
 	stock_parse[i] = kw->parse;
-	kw->parse = after;
-	if (i == COMMIT) {
-		stock_commit_release = kw->io_release;
-		kw->io_release = commit_released;
-	}
+	if (parse)
+		kw->parse = parse;
+	stock_release[i] = kw->io_release;
+	if (release)
+		kw->io_release = release;
 }
 
 static struct cli_kw_list commands = {{ }, {
@@ -357,12 +370,13 @@ static void commands_register(void)
 	}
 	memset(keep, 0, sizeof(*keep));
 	cli_register_kw(&commands);
-	wrap(SET_CERT, "set", "ssl", "cert", after_set_cert);
-	wrap(COMMIT, "commit", "ssl", "cert", before_commit);
-	wrap(ABORT, "abort", "ssl", "cert", after_abort);
-	wrap(SET_RESPONSE, "set", "ssl", "ocsp-response", after_set_response);
-	wrap(DEL_CERT, "del", "ssl", "cert", after_del_cert);
-	wrap(DEL_CRTLIST, "del", "ssl", "crt-list", after_del_crtlist);
-	wrap(UPDATE, "update", "ssl", "ocsp-response", before_update);
+	wrap(SET_CERT, "set", "ssl", "cert", after_set_cert, NULL);
+	wrap(COMMIT, "commit", "ssl", "cert", before_commit, commit_released);
+	wrap(ABORT, "abort", "ssl", "cert", after_abort, NULL);
+	wrap(ADD_CRTLIST, "add", "ssl", "crt-list", NULL, add_released);
+	wrap(SET_RESPONSE, "set", "ssl", "ocsp-response", after_set_response, NULL);
+	wrap(DEL_CERT, "del", "ssl", "cert", after_del_cert, NULL);
+	wrap(DEL_CRTLIST, "del", "ssl", "crt-list", after_del_crtlist, NULL);
+	wrap(UPDATE, "update", "ssl", "ocsp-response", before_update, NULL);
 }
 INITCALL0(STG_INIT, commands_register);

@@ -310,7 +310,9 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 	if (!batch.n_pubs)
 		lines_write();
 	if (batch.n_pubs || HA_ATOMIC_LOAD(&looks) || ocu_entries_wait()) {
-		if (isolated_at && !tick_is_expired(next, now_ms)) {
+		/* at the end of a command what it has brought is served: no time to lose */
+		if (HA_ATOMIC_LOAD(&sweep_wanted) == swept_for && isolated_at &&
+		    !tick_is_expired(next, now_ms)) {
 			t->expire = next;
 			return t;
 		}
