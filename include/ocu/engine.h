@@ -106,6 +106,11 @@ OCU_MUST enum ocu_status ocu_engine_configure(struct ocu_engine *e,
 					      const struct ocu_engine_conf *conf,
 					      struct ocu_err *err);
 
+/* Says that somebody waits for responses: what fails is tried again within seconds. After
+ * ocu_engine_configure(), while no thread runs.
+ */
+void ocu_engine_hurry(struct ocu_engine *e);
+
 /* Starts the threads. Errors with the reason: OCU_IO (also if they run already, and then they go
  * on), OCU_NOMEM. Not on a thread of the engine, like the next two.
  */

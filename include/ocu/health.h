@@ -88,6 +88,9 @@ void ocu_health_hangs(struct ocu_health *h, int64_t now);
 /* Lets a pause end at <at> at the latest. */
 void ocu_health_hurry(struct ocu_health *h, int64_t at);
 
+/* Lets one that is down be probed at <at> at the latest. */
+void ocu_health_probe(struct ocu_health *h, int64_t at);
+
 /* Whether it is down or paused: nobody but one that probes may ask. */
 bool ocu_health_shut(const struct ocu_health *h);
 

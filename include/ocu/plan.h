@@ -23,6 +23,7 @@
 				      * set; what is less is a clock being slewed */
 #define OCU_PLAN_STEP_AGAIN_MS 60000 /* and one that is set all the time is followed that often */
 #define OCU_PLAN_SLICE 64            /* items of one kind that a call looks after */
+#define OCU_PLAN_HURRY_MS 2000       /* with when.hurry the longest time between two probes */
 
 struct ocu_plan_conf {
 	struct ocu_when when;
@@ -81,6 +82,9 @@ struct ocu_item {
 struct ocu_plan;
 
 OCU_MUST enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_plan_conf *conf);
+
+/* Sets conf->when.hurry: before the first turn, or for the failures that follow. */
+void ocu_plan_hurry(struct ocu_plan *p, bool hurry);
 
 /* Frees <p> (may be NULL). All items must have been removed, and all lanes. */
 void ocu_plan_free(struct ocu_plan *p);

@@ -12,11 +12,15 @@
 #define OCU_WHEN_NOTHING_S 300    /* with nothing held the next try is never later */
 #define OCU_WHEN_HASTE_S 6        /* but what is left of a response never hurries more than this */
 
+#define OCU_WHEN_HURRY_S 1        /* the delay after the first failure if somebody waits for it */
+#define OCU_WHEN_HURRY_MAX_S 4    /* and what it grows to */
+
 #define OCU_WHEN_AUTO 0
 
 struct ocu_when {
 	int64_t mindelay_s; /* ocsp-update.mindelay */
 	int64_t maxdelay_s; /* ocsp-update.maxdelay; OCU_WHEN_AUTO: no bound of its own */
+	bool hurry;         /* the start of a process waits for responses */
 };
 
 /* Returns the milliseconds from wall clock <now> (seconds) until a response with these times, which
@@ -34,11 +38,11 @@ int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_upd
 			 int64_t max_age_s, uint32_t rnd);
 
 /* Returns the milliseconds until the next try after the <failures>-th failure in a row (1 is the
- * first): 60 s doubled each time up to maxdelay, +-50 % as <rnd> says; but never later than a
- * quarter of what is left until <expiry>, and with nothing held (<expiry> 0 or not after <now>)
- * never later than OCU_WHEN_NOTHING_S. Where these bounds cut, the random share lies below them,
- * or all that are cut would be due together. Any values are fine; the answer is at least half a
- * second.
+ * first): 60 s doubled each time up to maxdelay, or, with w->hurry, 1, 2, 4, 4 ... s; +-50 % as
+ * <rnd> says; but never later than a quarter of what is left until <expiry>, and with nothing held
+ * (<expiry> 0 or not after <now>) never later than OCU_WHEN_NOTHING_S. Where these bounds cut, the
+ * random share lies below them, or all that are cut would be due together. Any values are fine; the
+ * answer is at least half a second.
  */
 int64_t ocu_when_retry(const struct ocu_when *w, int64_t now, unsigned failures, int64_t expiry,
 		       uint32_t rnd);

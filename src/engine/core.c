@@ -241,6 +241,11 @@ enum ocu_status ocu_engine_configure(struct ocu_engine *e, const struct ocu_engi
 	return conf->store ? ocu_disk_new(&e->disk, conf->store, err) : OCU_OK;
 }
 
+void ocu_engine_hurry(struct ocu_engine *e)
+{
+	ocu_plan_hurry(e->plan, true);
+}
+
 bool ocu_engine_runs(const struct ocu_engine *e)
 {
 	return atomic_load(&e->running);

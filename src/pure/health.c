@@ -205,3 +205,9 @@ void ocu_health_hurry(struct ocu_health *h, int64_t at)
 	if (h->trust == OCU_TRUST_PAUSED && at < h->again_ms)
 		h->again_ms = at;
 }
+
+void ocu_health_probe(struct ocu_health *h, int64_t at)
+{
+	if (h->trust == OCU_TRUST_DOWN && at < h->again_ms)
+		h->again_ms = at;
+}

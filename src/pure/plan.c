@@ -359,6 +359,11 @@ enum ocu_status ocu_plan_new(struct ocu_plan **out, const struct ocu_plan_conf *
 	return OCU_OK;
 }
 
+void ocu_plan_hurry(struct ocu_plan *p, bool hurry)
+{
+	p->conf.when.hurry = hurry;
+}
+
 void ocu_plan_free(struct ocu_plan *p)
 {
 	free(p);
@@ -692,6 +697,8 @@ static void learn_failure(struct ocu_plan *p, struct ocu_item *item, const struc
 		ocu_health_paused(h, a, e->retry_after_s, item->at->refusals > 0, now, draw(p));
 	else
 		ocu_health_failed(h, a, e->end == OCU_END_SILENT, now, draw(p));
+	if (p->conf.when.hurry)
+		ocu_health_probe(h, now + OCU_PLAN_HURRY_MS);
 }
 
 /* Learns of the lane of <item> from the end of its turn. */

@@ -60,8 +60,9 @@ int64_t ocu_when_retry(const struct ocu_when *w, int64_t now, unsigned failures,
 		       uint32_t rnd)
 {
 	int64_t maxdelay = w->maxdelay_s == OCU_WHEN_AUTO ? OCU_WHEN_AUTO_RETRY_S : w->maxdelay_s;
-	int64_t most = max64(limit(maxdelay), 1) * 1000;
-	int64_t ms = min64(OCU_WHEN_RETRY_S * INT64_C(1000), most);
+	int64_t first = w->hurry ? OCU_WHEN_HURRY_S : OCU_WHEN_RETRY_S;
+	int64_t most = max64(limit(w->hurry ? OCU_WHEN_HURRY_MAX_S : maxdelay), 1) * 1000;
+	int64_t ms = min64(first * 1000, most);
 	int64_t left = expiry != 0 ? limit(expiry) - limit(now) : 0;
 	int64_t bound = OCU_WHEN_NOTHING_S;
 

@@ -19,7 +19,7 @@
 #define DOWN OCU_TRUST_DOWN
 #define PAUSED OCU_TRUST_PAUSED
 
-enum what { BEGIN, ANSWERED, UNREACHED, SILENT, BROKEN, PAUSE, HANG, HURRY };
+enum what { BEGIN, ANSWERED, UNREACHED, SILENT, BROKEN, PAUSE, HANG, HURRY, PROBE };
 
 /* <who> began at the last BEGIN, or at this very moment if it has none. */
 struct event {
@@ -29,7 +29,7 @@ struct event {
 	enum ocu_trust trust;
 	unsigned window;
 	int64_t again;         /* ms after T; checked unless GOOD */
-	int64_t retry_after_s; /* PAUSE; HURRY: ms after T */
+	int64_t retry_after_s; /* PAUSE; HURRY, PROBE: ms after T */
 };
 
 static void happen(struct ocu_health *h, struct ocu_ask *asks, const struct event *e)
@@ -59,6 +59,9 @@ static void happen(struct ocu_health *h, struct ocu_ask *asks, const struct even
 		return;
 	case HURRY:
 		ocu_health_hurry(h, T + e->retry_after_s);
+		return;
+	case PROBE:
+		ocu_health_probe(h, T + e->retry_after_s);
 		return;
 	}
 	asks[e->who].who = 0;
@@ -111,7 +114,10 @@ static void one_that_cannot_be_reached_is_down(void **state)
 	     { UNREACHED, 3, 31010, DOWN, 1, 63010, 0 },
 	     { UNREACHED, 3, 63010, DOWN, 1, 123010, 0 },
 	     { UNREACHED, 3, 123010, DOWN, 1, 183010, 0 },
-	     { ANSWERED, 4, 183010, GOOD, 2, 0, 0 }, { UNREACHED, 5, 200000, DOWN, 1, 201000, 0 });
+	     { PROBE, 0, 123010, DOWN, 1, 183010, 190000 },
+	     { PROBE, 0, 123010, DOWN, 1, 125010, 125010 },
+	     { ANSWERED, 4, 183010, GOOD, 2, 0, 0 }, { PROBE, 0, 0, GOOD, 2, 0, 0 },
+	     { UNREACHED, 5, 200000, DOWN, 1, 201000, 0 });
 }
 
 /* Counted from its start, but with a second in between. */

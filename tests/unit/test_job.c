@@ -32,7 +32,7 @@ struct bed {
 
 static void bed_init(struct bed *b)
 {
-	const struct ocu_plan_conf conf = { { 300, 3600 }, 64, 16 };
+	const struct ocu_plan_conf conf = { { 300, 3600, false }, 64, 16 };
 	struct ocu_url url;
 
 	b->now = (struct ocu_clock){ .mono_ms = 1000000, .wall_s = pki->now };

@@ -205,7 +205,7 @@ static struct sim *sim_new(size_t n_resps, size_t n_certs, unsigned maxconn, uns
 	size_t i;
 
 	assert_non_null(s);
-	s->conf = (struct ocu_plan_conf){ .when = { 300, 3600 }, .maxconn = maxconn,
+	s->conf = (struct ocu_plan_conf){ .when = { 300, 3600, false }, .maxconn = maxconn,
 					  .host_maxconn = host_maxconn };
 	s->now = MONO;
 	s->life_s = 7 * DAY;

@@ -38,7 +38,7 @@ static struct bed bed;
 
 static void bed_begin(unsigned maxconn, unsigned host_maxconn)
 {
-	struct ocu_plan_conf conf = { { 300, 3600 }, maxconn, host_maxconn };
+	struct ocu_plan_conf conf = { { 300, 3600, false }, maxconn, host_maxconn };
 	size_t i;
 
 	memset(&bed, 0, sizeof(bed));
@@ -297,7 +297,7 @@ static void what_is_held_decides_when(void **state)
 
 static void max_age_is_heard(void **state)
 {
-	struct ocu_plan_conf conf = { { 300, OCU_WHEN_AUTO }, 64, 16 };
+	struct ocu_plan_conf conf = { { 300, OCU_WHEN_AUTO, false }, 64, 16 };
 	struct ocu_ended e = { .end = OCU_END_NEW, .retry_after_s = -1, .max_age_s = 4 * DAY };
 	struct cert *c;
 
@@ -721,6 +721,53 @@ static void a_dead_responder_is_probed_by_one(void **state)
 		starts(c[i], 'd');
 	ends_well(c[1]);
 	starts(c[3], 'd');
+	bed_end();
+}
+
+/* Lets time pass until <c> starts at 'a', and returns when that is. */
+static int64_t when_it_starts(struct cert *c)
+{
+	struct ocu_turn t;
+	struct cert *got;
+
+	while (!(got = next(&t))) {
+		assert_true(bed.wake < INT64_MAX);
+		pass(bed.wake - bed.c.mono_ms);
+	}
+	assert_ptr_equal(got, c);
+	return bed.c.mono_ms - MONO;
+}
+
+/* The start of a process waits: neither a dead responder nor a failure is left alone for long. */
+static void a_hurry_is_obeyed(void **state)
+{
+	static const int64_t dead[] = { 0, 1000, 3000, 5000, 7000 };
+	static const int64_t failed[] = { 0, 500, 1500, 3500, 5500 };
+	struct cert *c;
+	size_t i;
+
+	(void)state;
+	bed_begin(64, 16);
+	ocu_plan_hurry(bed.p, true);
+	c = add("a");
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(when_it_starts(c), dead[i]);
+		ends(c, OCU_END_UNREACHED, true);
+	}
+	bed_end();
+
+	bed_begin(64, 16);
+	ocu_plan_hurry(bed.p, true);
+	c = add("a");
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(when_it_starts(c), failed[i]);
+		ends(c, OCU_END_REFUSED, true);
+	}
+	/* nobody waits any more */
+	ocu_plan_hurry(bed.p, false);
+	assert_int_equal(when_it_starts(c), 7500);
+	ends(c, OCU_END_REFUSED, true);
+	assert_in_range(when_it_starts(c), 7500 + 30000, 7500 + 300000);
 	bed_end();
 }
 
@@ -1907,7 +1954,7 @@ static void an_item_may_change_in_any_queue(void **state)
 
 static void without_memory_there_is_none(void **state)
 {
-	struct ocu_plan_conf conf = { { 300, 3600 }, 1, 1 };
+	struct ocu_plan_conf conf = { { 300, 3600, false }, 1, 1 };
 	long before = nomem_live();
 	struct ocu_plan *p;
 
@@ -1940,6 +1987,7 @@ int main(void)
 		cmocka_unit_test(strangers_leave_room),
 		cmocka_unit_test(what_hangs_fills_no_window),
 		cmocka_unit_test(a_dead_responder_is_probed_by_one),
+		cmocka_unit_test(a_hurry_is_obeyed),
 		cmocka_unit_test(a_success_that_began_before_counts),
 		cmocka_unit_test(who_has_another_uri_uses_it),
 		cmocka_unit_test(the_first_hang_of_a_stranger_is_enough),

@@ -23,6 +23,7 @@ static const struct ocu_when zero = { .mindelay_s = 0, .maxdelay_s = OCU_WHEN_AU
 static const struct ocu_when negative = { .mindelay_s = -5, .maxdelay_s = -5 };
 static const struct ocu_when brief = { .mindelay_s = 5, .maxdelay_s = 10 };
 static const struct ocu_when endless = { .mindelay_s = 1, .maxdelay_s = INT64_MAX };
+static const struct ocu_when hurried = { .mindelay_s = 300, .maxdelay_s = 3600, .hurry = true };
 static const struct ocu_when wide = { .mindelay_s = 300, .maxdelay_s = 7 * DAY };
 
 /* The two ends of the span in which the refresh lies. */
@@ -131,6 +132,12 @@ static void retry(void **state)
 		{ "expired", &defaults, 9, NOW - DAY, UINT32_MAX, 299999 },
 		{ "maxdelay under 60 s", &brief, 1, 0, 1u << 31, 10000 },
 		{ "negative maxdelay", &negative, 5, 0, 0, 500 },
+		{ "in a hurry, shortest", &hurried, 1, 0, 0, 500 },
+		{ "in a hurry", &hurried, 1, 0, 1u << 31, 1000 },
+		{ "in a hurry, second", &hurried, 2, 0, 1u << 31, 2000 },
+		{ "in a hurry, third", &hurried, 3, 0, 1u << 31, 4000 },
+		{ "in a hurry, fourth", &hurried, 4, 0, 1u << 31, 4000 },
+		{ "in a hurry, longest", &hurried, UINT32_MAX, 0, UINT32_MAX, 5999 },
 		{ "maxdelay of a million years", &endless, 200, INT64_MAX, 0,
 		  ((INT64_C(1) << 40) - NOW) / 4 * 1000 / 3 },
 	};
@@ -160,7 +167,7 @@ static void extremes(void **state)
 
 	(void)state;
 	for (i = 0; i < n * n * n * n * n; i++) {
-		struct ocu_when w = { times[i % n], times[i / n % n] };
+		struct ocu_when w = { times[i % n], times[i / n % n], i % 2 };
 
 		a = i / (n * n) % n;
 		b = i / (n * n * n) % n;
