@@ -164,6 +164,12 @@ OCU_MUST enum ocu_status ocu_engine_unload(struct ocu_engine *e, const uint8_t *
 OCU_MUST enum ocu_status ocu_engine_held(struct ocu_engine *e, const uint8_t *key, size_t key_len,
 					 const void *der, size_t n, unsigned changes);
 
+/* Like ocu_engine_held(), for a response that another process of the host has fetched: it is no
+ * news if the engine has a newer one, does not count as a change, and nothing is logged about it.
+ */
+OCU_MUST enum ocu_status ocu_engine_found(struct ocu_engine *e, const uint8_t *key, size_t key_len,
+					  const void *der, size_t n);
+
 /* Hands <inquiry> (takes, until ops->answer()) to the engine: for its first piece, or the next. */
 void ocu_engine_inquire(struct ocu_engine *e, struct ocu_inquiry *inquiry);
 

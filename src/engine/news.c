@@ -11,7 +11,7 @@
 #include "ocu/say.h"
 #include "ocu/turn.h"
 
-enum news_kind { NEWS_LOAD, NEWS_UNLOAD, NEWS_HELD };
+enum news_kind { NEWS_LOAD, NEWS_UNLOAD, NEWS_HELD, NEWS_FOUND };
 
 /* Something that the host has said, on its way to the loop thread. */
 struct news {
@@ -21,7 +21,7 @@ struct news {
 	struct ocu_cert *cert; /* LOAD: with a reference */
 	bool automatic;        /* LOAD */
 	unsigned changes;      /* LOAD, HELD */
-	size_t key_len, n;     /* UNLOAD, HELD: of the bytes that follow */
+	size_t key_len, n;     /* UNLOAD, HELD, FOUND: of the bytes that follow */
 	uint8_t bytes[];       /* the CertID, then the response */
 };
 
@@ -67,7 +67,8 @@ static void take_load(struct ocu_engine *e, const struct news *n, const struct o
 static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct news *n,
 		      const struct ocu_clock *now)
 {
-	bool was_revoked = c->item.held.revoked, is_set = n->changes != c->changes;
+	bool was_revoked = c->item.held.revoked, found = n->kind == NEWS_FOUND;
+	bool is_set = !found && n->changes != c->changes;
 	struct ocu_held held = { 0 };
 	struct ocu_ocsp o;
 
@@ -79,11 +80,12 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 	if (!is_set && ocu_held_usable(&c->item.held, now->wall_s) &&
 	    ocu_held_compare(&c->item.held, &held, now->wall_s) != OCU_AGE_NEW)
 		return;
-	c->changes = n->changes;
+	if (!found)
+		c->changes = n->changes;
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_plan_held(e->plan, &c->item, &held, now);
 	ocu_watch_cert(&e->watch, c, now);
-	if (!c->item.held.revoked || was_revoked)
+	if (!c->item.held.revoked || was_revoked || found)
 		return;
 	if (is_set)
 		ocu_state_log(e, OCU_LEVEL_ALERT, c,
@@ -114,6 +116,7 @@ static void news_run(struct ocu_msg *m)
 			ocu_turn_remove(e, c, &now);
 		break;
 	case NEWS_HELD:
+	case NEWS_FOUND:
 		if (c)
 			take_held(e, c, n, &now);
 		break;
@@ -190,15 +193,28 @@ enum ocu_status ocu_engine_unload(struct ocu_engine *e, const uint8_t *key, size
 	return OCU_OK;
 }
 
-enum ocu_status ocu_engine_held(struct ocu_engine *e, const uint8_t *key, size_t key_len,
-				const void *der, size_t n, unsigned changes)
+static enum ocu_status post_held(struct ocu_engine *e, enum news_kind kind, struct ocu_slice key,
+				 struct ocu_slice der, unsigned changes)
 {
-	struct news *news = news_new(e, NEWS_HELD, (struct ocu_slice){ key, key_len },
-				     (struct ocu_slice){ der, n });
+	struct news *news = news_new(e, kind, key, der);
 
 	if (!news)
 		return OCU_NOMEM;
 	news->changes = changes;
 	ocu_loop_post(e->loop, &news->msg);
 	return OCU_OK;
+}
+
+enum ocu_status ocu_engine_held(struct ocu_engine *e, const uint8_t *key, size_t key_len,
+				const void *der, size_t n, unsigned changes)
+{
+	return post_held(e, NEWS_HELD, (struct ocu_slice){ key, key_len },
+			 (struct ocu_slice){ der, n }, changes);
+}
+
+enum ocu_status ocu_engine_found(struct ocu_engine *e, const uint8_t *key, size_t key_len,
+				 const void *der, size_t n)
+{
+	return post_held(e, NEWS_FOUND, (struct ocu_slice){ key, key_len },
+			 (struct ocu_slice){ der, n }, 0);
 }

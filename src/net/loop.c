@@ -94,8 +94,8 @@ static void *thread_main(void *arg)
 	thread_settle();
 	if (l->init)
 		l->init(l->arg);
-	/* For what was posted before the thread was there. */
-	ev_async_send(l->ev, &l->wake);
+	/* what was posted before the thread was there comes before all else */
+	(void)ocu_loop_run_posted(l);
 	ev_run(l->ev, 0);
 	if (l->fini)
 		l->fini(l->arg);

@@ -686,6 +686,49 @@ static void held_before(void **state)
 	free(der);
 }
 
+static void find(struct host *h, const struct host_cert *c, int64_t begin, bool bad)
+{
+	uint8_t *der;
+	size_t n = response_make(c, &der, begin, 7 * PKI_DAY_S, bad);
+
+	assert_int_equal(ocu_engine_found(host_engine(h), c->key, c->key_len, der, n), OCU_OK);
+	free(der);
+}
+
+/* What another process has found before the start is not asked for, nor said again. */
+static void found_before(void **state)
+{
+	struct ocu_engine_conf conf = host_conf();
+	struct host *h = host_new(&conf);
+	struct host_cert c, bad;
+
+	(void)state;
+	cert_make(&c, "found.pem", "ok");
+	cert_make(&bad, "bad.pem", "revoked");
+	host_load(h, &c, true);
+	host_load(h, &bad, true);
+	ocu_engine_preload(host_engine(h));
+	find(h, &c, -PKI_DAY_S, false);
+	find(h, &bad, -60, true);
+	host_start(h);
+	barrier(h);
+	assert_says(h, &c, "State: scheduled");
+	assert_says(h, &c, "Response: good");
+	assert_says(h, &bad, "Response: revoked");
+	/* an older one is no news */
+	find(h, &c, -2 * PKI_DAY_S, true);
+	barrier(h);
+	assert_says(h, &c, "Response: good");
+	assert_int_equal(asked(&c) + asked(&bad), 0);
+	assert_int_equal(host_lines(h, "REVOKED"), 0);
+	/* it was no change by others, which would stand in the way of what is fetched next */
+	order(h, &c);
+	host_await(h, &c, 1);
+	host_free(h);
+	host_cert_fini(&c);
+	host_cert_fini(&bad);
+}
+
 /* The first sight of "revoked" is an alert, wherever it comes from. */
 static void revoked(void **state)
 {
@@ -1730,6 +1773,7 @@ int main(void)
 		cmocka_unit_test(set_newer),
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(held_before),
+		cmocka_unit_test(found_before),
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(issuer_renewed),
 		cmocka_unit_test(about_to_end),
