@@ -27,6 +27,7 @@ struct known {
 
 static struct eb_root known_tree = EB_ROOT_UNIQUE;
 static size_t known_count;
+static bool any_put; /* which the engine was not told of */
 static struct ebmb_node *sweep_at; /* the next to look at, NULL: none */
 
 size_t ocu_entries_known(void)
@@ -168,6 +169,55 @@ enum ocu_status ocu_entries_swap(struct ocu_engine *e, const struct ocu_publicat
 	k->seen = hash(*area, p->der->len);
 	*area = old;
 	return OCU_OK;
+}
+
+void ocu_entries_put(const unsigned char *key, size_t key_len, char **area, size_t n,
+		     int64_t expiry)
+{
+	unsigned char padded[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 };
+	struct certificate_ocsp *entry;
+	struct known *k;
+	char *old;
+
+	memcpy(padded, key, key_len);
+	k = known_find(padded);
+	entry = k ? entry_find(k) : NULL;
+	if (!entry)
+		return;
+	old = b_orig(&entry->response);
+	entry->response = b_make(*area, n, 0, n);
+	entry->expire = expiry;
+	*area = old;
+	any_put = true;
+}
+
+/* Tells the engine what was put into the entry of <k>. Returns false without memory. */
+static bool tell_found(struct ocu_engine *e, struct known *k)
+{
+	const struct certificate_ocsp *entry = entry_find(k);
+	uint64_t now;
+
+	if (!entry)
+		return true;
+	now = hash(b_orig(&entry->response), b_data(&entry->response));
+	if (now == k->seen)
+		return true;
+	if (ocu_engine_found(e, k->key, k->key_len, b_orig(&entry->response),
+			     b_data(&entry->response)) != OCU_OK)
+		return false;
+	k->seen = now;
+	return true;
+}
+
+bool ocu_entries_tell(struct ocu_engine *e)
+{
+	struct ebmb_node *node = any_put ? ebmb_first(&known_tree) : NULL;
+	bool ok = true;
+
+	for (; node; node = ebmb_next(node))
+		ok = tell_found(e, ebmb_entry(node, struct known, node)) && ok;
+	any_put = false;
+	return ok;
 }
 
 /* ---- in ---- */

@@ -39,6 +39,16 @@ void ocu_entries_watch(struct ocu_engine *e, const char *path);
 OCU_MUST enum ocu_status ocu_entries_swap(struct ocu_engine *e, const struct ocu_publication *p,
 				 char **area);
 
+/* While starting: puts the <n> bytes *area, from malloc(), which another process has fetched and
+ * checked, into the entry <key> of at most OCSP_MAX_CERTID_ASN1_LENGTH bytes, if there is one that
+ * the engine knows. *area is then what is to be freed. Looks into nothing, and tells nobody:
+ * ocu_entries_tell() does, in a process that may read what came from the network. That one returns
+ * false without memory; what was not told is found by the next sweep.
+ */
+void ocu_entries_put(const unsigned char *key, size_t key_len, char **area, size_t n,
+		     int64_t expiry);
+bool ocu_entries_tell(struct ocu_engine *e);
+
 /* Looks whether entries that <e> knows are gone, or hold another response; at most <max> in each
  * call. Returns whether there are more. ocu_entries_sweep_again() begins anew.
  */

@@ -28,6 +28,7 @@
 #define SWEEP_MS 10         /* from one part of a sweep to the next */
 #define ISOLATE_MS 20
 #define START_LINES 20 /* about certificates, on the console */
+#define EARLY_MAX_BYTES (4 << 20)
 
 struct ocu_engine *ocu_host_engine;
 
@@ -92,14 +93,15 @@ static void line_add(int level, char *text)
 	batch.lines[batch.n_lines++].text = text;
 }
 
+static const int levels[] = {
+	[OCU_LEVEL_NOTICE] = LOG_NOTICE,
+	[OCU_LEVEL_WARNING] = LOG_WARNING,
+	[OCU_LEVEL_ERROR] = LOG_ERR,
+	[OCU_LEVEL_ALERT] = LOG_ALERT,
+};
+
 static void log_line(void *host, enum ocu_level level, const char *path, const char *text)
 {
-	static const int levels[] = {
-		[OCU_LEVEL_NOTICE] = LOG_NOTICE,
-		[OCU_LEVEL_WARNING] = LOG_WARNING,
-		[OCU_LEVEL_ERROR] = LOG_ERR,
-		[OCU_LEVEL_ALERT] = LOG_ALERT,
-	};
 	char *line = NULL;
 
 	(void)host;
@@ -130,12 +132,79 @@ static void wake(void *host)
 		DISGUISE(write(event_fd, &one, sizeof(one)));
 }
 
-static const struct ocu_host_ops ops = {
+static struct ocu_host_ops ops = {
 	.publish = publish,
 	.log = log_line,
 	.answer = answer,
 	.wake = wake,
 };
+
+void ocu_host_divert(void (*published)(void *host, struct ocu_publication *p),
+		     void (*logged)(void *host, enum ocu_level level, const char *path,
+				    const char *text))
+{
+	ops.publish = published;
+	ops.log = logged;
+}
+
+/* ---- lines from before the process serves ---- */
+
+/* HAProxy writes no log until its threads are there. */
+static struct early_line {
+	struct early_line *next;
+	int level;
+	char text[];
+} *early, **early_end = &early;
+static size_t early_bytes;
+static unsigned early_lost;
+
+void ocu_host_line(int64_t level, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	struct early_line *l = NULL;
+
+	if (level < 0 || level >= (int64_t)(sizeof(levels) / sizeof(*levels)))
+		level = OCU_LEVEL_ERROR;
+	if (early_bytes < EARLY_MAX_BYTES)
+		l = malloc(sizeof(*l) + n);
+	if (!l) {
+		early_lost++;
+		return;
+	}
+	l->next = NULL;
+	l->level = levels[level];
+	memcpy(l->text, text, n);
+	early_bytes += sizeof(*l) + n;
+	*early_end = l;
+	early_end = &l->next;
+}
+
+static void early_drop(void)
+{
+	struct early_line *l = early;
+
+	early = l->next;
+	if (!early)
+		early_end = &early;
+	free(l);
+}
+
+/* Writes some of them. Returns whether there are more. */
+static bool early_write(void)
+{
+	unsigned i;
+
+	for (i = 0; early && i < DELIVER_AT_ONCE; i++) {
+		send_log(NULL, early->level, "%s\n", early->text);
+		early_drop();
+	}
+	if (early_lost && !early) {
+		send_log(NULL, LOG_WARNING, "<OCSP-UPDATE> %u lines from before the start are "
+					    "left out\n", early_lost);
+		early_lost = 0;
+	}
+	return early;
+}
 
 static void engine_make(void)
 {
@@ -306,7 +375,9 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 		ocu_engine_pause(ocu_host_engine);
 	else
 		ocu_ahead_step(ocu_host_engine, ocu_entries_knows, ocu_entries_number);
-	more = !batch.n_pubs && ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
+	more = early_write();
+	if (!more && !batch.n_pubs)
+		more = ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
 	if (!batch.n_pubs)
 		lines_write();
 	if (batch.n_pubs || HA_ATOMIC_LOAD(&looks) || ocu_entries_wait()) {
@@ -372,18 +443,26 @@ static void event_close(void)
 	event_fd = -1;
 }
 
+bool ocu_host_open(struct ocu_err *err)
+{
+	event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (event_fd < 0)
+		(void)ocu_fail(err, OCU_IO, "no file descriptor");
+	else if (ocu_engine_start(ocu_host_engine, err) == OCU_OK)
+		return true;
+	event_close();
+	return false;
+}
+
 bool ocu_host_start(void)
 {
 	static const char advice[] = "OCSP responses will not be updated; see the limits of "
 				     "threads and descriptors (ulimit -u, -n) and start "
 				     "again";
-	struct ocu_err err = { .msg = "no file descriptor" };
+	struct ocu_err err;
 
-	event_close();
-	event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (event_fd >= 0 && ocu_engine_start(ocu_host_engine, &err) == OCU_OK)
+	if (ocu_host_open(&err))
 		return true;
-	event_close();
 	/* a daemon has no console any more */
 	ha_warning("ocsp-update: the threads could not be started: %s; %s.\n", err.msg, advice);
 	send_log(NULL, LOG_ERR, "<OCSP-UPDATE> the threads could not be started: %s; %s\n",
@@ -391,19 +470,19 @@ bool ocu_host_start(void)
 	return false;
 }
 
-void ocu_host_wait(int64_t ms)
+bool ocu_host_wait(int fd, int64_t ms)
 {
-	struct pollfd pfd = { .fd = event_fd, .events = POLLIN };
+	struct pollfd fds[] = {
+		{ .fd = event_fd, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN },
+	};
 	uint64_t n;
 
-	if (poll(&pfd, 1, ms > INT_MAX ? INT_MAX : ms) > 0)
+	if (poll(fds, 2, ms > INT_MAX ? INT_MAX : ms) <= 0)
+		return true;
+	if (fds[0].revents)
 		DISGUISE(read(event_fd, &n, sizeof(n)));
-}
-
-void ocu_host_rest(void)
-{
-	ocu_engine_rest(ocu_host_engine);
-	event_close();
+	return !fds[1].revents;
 }
 
 void ocu_host_serve(void)
@@ -434,6 +513,8 @@ void ocu_host_fini(void)
 	enum ocu_status st[DELIVER_AT_ONCE];
 
 	HA_ATOMIC_STORE(&serving, false);
+	while (early)
+		early_drop();
 	if (ocu_host_engine) {
 		batch_swap(st);
 		batch_end(st);

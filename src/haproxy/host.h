@@ -34,14 +34,28 @@ void ocu_host_load(void);
  */
 void ocu_host_deliver(bool lines);
 
-/* Starts the threads of the engine, with a warning if that cannot be. Returns whether they run. */
+/* Starts the threads of the engine. Returns whether they run; if not, the reason is in <err>. */
+bool ocu_host_open(struct ocu_err *err);
+
+/* The same, with a warning and a line of the log if that cannot be. */
 bool ocu_host_start(void);
 
-/* Waits until the engine has something to deliver, or <ms> are over. Before ocu_host_serve(). */
-void ocu_host_wait(int64_t ms);
+/* In a process that only fetches, before ocu_host_open(): lets <published> and <logged>, which are
+ * those of struct ocu_host_ops, take what the engine has for HAProxy.
+ */
+void ocu_host_divert(void (*published)(void *host, struct ocu_publication *p),
+		     void (*logged)(void *host, enum ocu_level level, const char *path,
+				    const char *text));
 
-/* Closes what ocu_host_start() has opened, after the engine was stopped: before a fork. */
-void ocu_host_rest(void);
+/* There: waits until the engine has something to deliver, <fd> has something or is closed, or <ms>
+ * are over. Returns false if it is <fd>.
+ */
+bool ocu_host_wait(int fd, int64_t ms);
+
+/* Writes <text> into the log, with a level of enum ocu_level (any number is fine), as soon as the
+ * process serves; never in one that does not.
+ */
+void ocu_host_line(int64_t level, const char *text);
 
 /* From now on the task delivers. On thread 0 of the process that serves. */
 void ocu_host_serve(void);

@@ -11,6 +11,7 @@
 
 #include <haproxy/cfgparse.h>
 #include <haproxy/errors.h>
+#include <haproxy/log.h>
 #include <haproxy/tools.h>
 
 #include "stores.h"
@@ -18,6 +19,7 @@
 #include "entries.h"
 #include "handover.h"
 #include "host.h"
+#include "wait.h"
 #include "ocu/etc.h"
 #include "ocu/stream.h"
 
@@ -324,35 +326,13 @@ static bool start(void)
 	return ocu_host_start();
 }
 
-static void warn_waited(void)
-{
-	char text[768];
-	size_t n = ocu_engine_say_missing(ocu_host_engine, !ocu_settings.wait_all, text,
-					  sizeof(text));
-
-	if (n)
-		ha_warning("ocsp-update.wait: the time is over and %zu certificate%s without an "
-			   "OCSP response, HAProxy starts all the same: %s%s\n",
-			   n, n > 1 ? "s are" : " is", text, n > 3 ? "" : ".");
-}
-
-/* ocsp-update.wait: fetches before the process is ready, while the one that it replaces goes on
- * serving. The threads end before the process forks.
- */
+/* The child needs what cannot be opened in a chroot. */
 static void wait_for_responses(void)
 {
-	int64_t end_ms = ocu_now_ms() + ocu_settings.wait_ms, left_ms;
+	const int keep[] = { store.dir, etc };
 
-	if (!ocu_settings.wait_ms || !wanted() || !start())
-		return;
-	while ((left_ms = end_ms - ocu_now_ms()) > 0 &&
-	       ocu_engine_missing(ocu_host_engine, !ocu_settings.wait_all)) {
-		ocu_host_wait(left_ms);
-		ocu_host_deliver(false);
-	}
-	ocu_engine_stop(ocu_host_engine);
-	ocu_host_rest();
-	warn_waited();
+	if (ocu_settings.wait_ms && wanted())
+		ocu_wait(keep, sizeof(keep) / sizeof(*keep));
 }
 
 /* Makes the task; nothing runs before thread_init(). */
@@ -367,15 +347,27 @@ static int post_check(void)
 }
 REGISTER_POST_CHECK(post_check);
 
+/* Tells the engine what was fetched while this process waited. */
+static void tell_waited(void)
+{
+	if (!ocu_entries_tell(ocu_host_engine))
+		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> out of memory: responses that were waited "
+					"for may be fetched once more\n");
+}
+
 /* Runs on each thread of the process that serves, after chroot and the change of identity; the
  * master of master-worker mode runs it too. The engine is started here since HAProxy forbids new
  * threads as soon as all of its own have started.
  */
 static int thread_init(void)
 {
+	if (tid == 0)
+		ocu_wait_signals();
 	if (master || tid != 0 || !ocu_host_engine)
 		return 1;
 	/* else what is posted would pile up for a thread that never comes */
+	if (wanted())
+		tell_waited();
 	if (wanted() && start())
 		ocu_host_serve();
 	else
