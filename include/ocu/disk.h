@@ -51,6 +51,9 @@ OCU_MUST enum ocu_status ocu_disk_start(struct ocu_disk *d, const struct ocu_dis
  */
 bool ocu_disk_stop(struct ocu_disk *d, int64_t limit_ms);
 
+/* Returns the descriptor that <d> has of the directory. */
+int ocu_disk_dir(const struct ocu_disk *d);
+
 /* Stops the thread with no time at all if it runs, completes what was posted after the stop with
  * OCU_CANCELLED, and frees <d>, which may be NULL. A thread that was given up frees <d> itself, if
  * it ever comes back.

@@ -201,6 +201,11 @@ size_t ocu_engine_missing(const struct ocu_engine *e, bool must);
  */
 size_t ocu_engine_say_missing(struct ocu_engine *e, bool must, char *out, size_t size);
 
+/* Returns the one descriptor that an engine has before it is started, its state directory; -1: none.
+ * A process that is to start it must not close that.
+ */
+int ocu_engine_dir(const struct ocu_engine *e);
+
 /* Closes the descriptors of a stopped engine until it is started again: before a fork. Nobody may
  * post meanwhile.
  */

@@ -175,6 +175,11 @@ enum ocu_status ocu_disk_new(struct ocu_disk **out, const struct ocu_store *s, s
 	return OCU_OK;
 }
 
+int ocu_disk_dir(const struct ocu_disk *d)
+{
+	return d->store.dir;
+}
+
 /* Who a thread is in the file system. */
 struct fs_id {
 	uid_t uid;

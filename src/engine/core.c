@@ -298,6 +298,11 @@ void ocu_engine_stop(struct ocu_engine *e)
 	e->disk = NULL;
 }
 
+int ocu_engine_dir(const struct ocu_engine *e)
+{
+	return e->disk ? ocu_disk_dir(e->disk) : -1;
+}
+
 void ocu_engine_rest(struct ocu_engine *e)
 {
 	ocu_loop_rest(e->loop);

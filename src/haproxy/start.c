@@ -329,10 +329,9 @@ static bool start(void)
 /* The child needs what cannot be opened in a chroot. */
 static void wait_for_responses(void)
 {
-	const int keep[] = { store.dir, etc };
-
-	if (ocu_settings.wait_ms && wanted())
-		ocu_wait(keep, sizeof(keep) / sizeof(*keep));
+	if (!ocu_settings.wait_ms || !wanted())
+		return;
+	ocu_wait((const int[]){ store.dir, etc, ocu_engine_dir(ocu_host_engine) }, 3);
 }
 
 /* Makes the task; nothing runs before thread_init(). */

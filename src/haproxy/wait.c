@@ -230,12 +230,13 @@ static void child(pid_t parent, int64_t end_ms, const int *keep, size_t n)
 static const int held[] = { SIGUSR1, SIGUSR2, SIGHUP };
 #define HELD (sizeof(held) / sizeof(*held))
 
-static struct {
-	pid_t waited; /* who did */
-	sigset_t mask; /* as it was before */
-	bool came[HELD];
-	int finish; /* a signalfd for SIGUSR1 where that is blocked */
-} signals = { .finish = -1 };
+/* Which of them have come, and to whom: a master that has started its worker executes itself once
+ * more before it sets up its handlers, and only the environment gets through that.
+ */
+#define HELD_VARIABLE "OCU_HELD_SIGNALS"
+
+static sigset_t mask_before;
+static int finish_fd = -1; /* a signalfd for SIGUSR1, where that is blocked */
 
 static void signals_hold(void)
 {
@@ -244,44 +245,56 @@ static void signals_hold(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &set, &signals.mask);
+	(void)sigprocmask(SIG_BLOCK, &set, &mask_before);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	/* where it is not blocked it ends the process, as it does before and after */
-	if (sigismember(&signals.mask, SIGUSR1))
-		signals.finish = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	signals.waited = getpid();
+	if (sigismember(&mask_before, SIGUSR1))
+		finish_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Takes <sig> if it is pending. */
+static bool signal_take(int sig)
+{
+	struct timespec now = { 0 };
+	sigset_t set;
+
+	if (sig == SIGUSR1 && !sigismember(&mask_before, sig))
+		return false;
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	return sigtimedwait(&set, NULL, &now) == sig;
 }
 
 /* Takes those that have come. */
 static void signals_keep(void)
 {
-	struct timespec now = { 0 };
-	sigset_t set;
+	char text[64];
 	size_t i;
+	int n;
 
-	for (i = 0; i < HELD; i++) {
-		sigemptyset(&set);
-		sigaddset(&set, held[i]);
-		if (held[i] != SIGUSR1 || sigismember(&signals.mask, SIGUSR1))
-			signals.came[i] = sigtimedwait(&set, NULL, &now) == held[i];
-	}
-	(void)sigprocmask(SIG_SETMASK, &signals.mask, NULL);
-	if (signals.finish >= 0)
-		close(signals.finish);
-	signals.finish = -1;
+	n = snprintf(text, sizeof(text), "%ld:", (long)getpid());
+	for (i = 0; i < HELD; i++)
+		if (signal_take(held[i]))
+			n += snprintf(text + n, sizeof(text) - n, " %d", held[i]);
+	if (strchr(text, ' '))
+		(void)setenv(HELD_VARIABLE, text, 1);
+	(void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
+	if (finish_fd >= 0)
+		close(finish_fd);
+	finish_fd = -1;
 }
 
 void ocu_wait_signals(void)
 {
-	size_t i;
+	const char *text = getenv(HELD_VARIABLE);
+	char *end = NULL;
+	long n;
 
-	if (signals.waited != getpid())
-		return;
-	for (i = 0; i < HELD; i++)
-		if (signals.came[i])
-			(void)kill(getpid(), held[i]);
-	signals.waited = 0;
+	if (text && strtol(text, &end, 10) == getpid() && *end == ':')
+		for (end++; (n = strtol(end, &end, 10)) > 0;)
+			(void)kill(getpid(), n);
+	(void)unsetenv(HELD_VARIABLE);
 }
 
 /* ---- the parent ---- */
@@ -314,10 +327,10 @@ static void say_missing(int64_t n, const char *text)
 			   (long long)n, n > 1 ? "s are" : " is", text, n > 3 ? "" : ".");
 }
 
-static void say_failed(const char *text)
+static void say_failed(const char *what, const char *why)
 {
-	ha_notice("ocsp-update.wait: nothing can be waited for (%s), HAProxy starts all the same; "
-		  "see the limits of processes, threads and descriptors (ulimit -u, -n).\n", text);
+	ha_notice("ocsp-update.wait: nothing can be waited for: %s: %s; HAProxy starts all the "
+		  "same.\n", what, why);
 }
 
 /* Staples the response of <record>. */
@@ -359,7 +372,7 @@ static enum outcome record_take(void)
 		say_missing(record.number, record_text());
 		return ALL_SAID;
 	case RECORD_FAILED:
-		say_failed(record_text());
+		say_failed("the process that fetches", record_text());
 		return ALL_SAID;
 	}
 	return DIED;
@@ -370,7 +383,7 @@ static enum outcome listen_to_child(int64_t end_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = peer, .events = POLLIN },
-		{ .fd = signals.finish, .events = POLLIN },
+		{ .fd = finish_fd, .events = POLLIN },
 	};
 	enum outcome o = GOES_ON;
 	int64_t left_ms;
@@ -418,7 +431,7 @@ static enum outcome child_wait(int64_t end_ms, const int *keep, size_t n)
 	enum outcome o;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-		say_failed(ocu_errno_text(errno, text));
+		say_failed("socketpair", ocu_errno_text(errno, text));
 		return ALL_SAID;
 	}
 	(void)setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -428,7 +441,7 @@ static enum outcome child_wait(int64_t end_ms, const int *keep, size_t n)
 	if (pid == 0)
 		child(self, end_ms, keep, n);
 	if (pid < 0)
-		say_failed(ocu_errno_text(errno, text));
+		say_failed("fork", ocu_errno_text(errno, text));
 	o = pid < 0 ? ALL_SAID : listen_to_child(end_ms + GRACE_MS);
 	if (pid > 0)
 		child_end(pid, o);
@@ -440,7 +453,7 @@ static enum outcome child_wait(int64_t end_ms, const int *keep, size_t n)
 /* Waits before another child is made. */
 static enum outcome pause_for(int64_t ms)
 {
-	struct pollfd pfd = { .fd = signals.finish, .events = POLLIN };
+	struct pollfd pfd = { .fd = finish_fd, .events = POLLIN };
 
 	return poll(&pfd, 1, ms) > 0 ? FINISH : DIED;
 }

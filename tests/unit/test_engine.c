@@ -708,6 +708,7 @@ static void found_before(void **state)
 	host_load(h, &c, true);
 	host_load(h, &bad, true);
 	ocu_engine_preload(host_engine(h));
+	assert_int_equal(ocu_engine_dir(host_engine(h)), -1);
 	find(h, &c, -PKI_DAY_S, false);
 	find(h, &bad, -60, true);
 	host_start(h);
@@ -1587,6 +1588,7 @@ static void saved_is_bad(void **state)
 /* A certificate that says "revoked" in the file. */
 static void saved_is_revoked(void **state)
 {
+	struct stat theirs, ours;
 	struct host_cert c;
 	struct host *h;
 	struct dir d;
@@ -1599,6 +1601,9 @@ static void saved_is_revoked(void **state)
 	n = response_make(&c, &der, -60, PKI_DAY_S, true);
 	dir_put(&d, &c, der, n);
 	h = host_new(&d.conf);
+	assert_int_equal(fstat(ocu_engine_dir(host_engine(h)), &theirs), 0);
+	assert_int_equal(fstat(d.store.dir, &ours), 0);
+	assert_int_equal(theirs.st_ino, ours.st_ino);
 	host_load(h, &c, true);
 	ocu_engine_preload(host_engine(h));
 	host_start(h);
