@@ -116,7 +116,7 @@ void ocu_engine_hurry(struct ocu_engine *e);
  */
 OCU_MUST enum ocu_status ocu_engine_start(struct ocu_engine *e, struct ocu_err *err);
 
-/* Ends the threads and frees nothing: for atexit(), before a fork, and before ocu_engine_free().
+/* Ends the threads and frees nothing: for atexit(), and before ocu_engine_free().
  * What is in flight is given up, as if it had not begun. May be started again.
  */
 void ocu_engine_stop(struct ocu_engine *e);
@@ -201,15 +201,10 @@ size_t ocu_engine_missing(const struct ocu_engine *e, bool must);
  */
 size_t ocu_engine_say_missing(struct ocu_engine *e, bool must, char *out, size_t size);
 
-/* Returns the one descriptor that an engine has before it is started, its state directory; -1: none.
- * A process that is to start it must not close that.
+/* Returns the one descriptor that an engine has before it is started: its state directory; -1:
+ * none. A process that is to start it must not close that one.
  */
 int ocu_engine_dir(const struct ocu_engine *e);
-
-/* Closes the descriptors of a stopped engine until it is started again: before a fork. Nobody may
- * post meanwhile.
- */
-void ocu_engine_rest(struct ocu_engine *e);
 
 /* Writes the versions of the libraries for `haproxy -vv`: "c-ares 1.18.1, libev 4.33". */
 void ocu_engine_versions(char out[static OCU_FETCH_VERSIONS_BYTES]);

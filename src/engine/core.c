@@ -303,11 +303,6 @@ int ocu_engine_dir(const struct ocu_engine *e)
 	return e->disk ? ocu_disk_dir(e->disk) : -1;
 }
 
-void ocu_engine_rest(struct ocu_engine *e)
-{
-	ocu_loop_rest(e->loop);
-}
-
 void ocu_engine_pause(struct ocu_engine *e)
 {
 	atomic_store(&e->paused, true);

@@ -1042,8 +1042,6 @@ static void restarted(void **state)
 		host_stop(h);
 		assert_false(ocu_engine_runs(host_engine(h)));
 		ocu_engine_stop(host_engine(h)); /* does nothing */
-		if (i == 2)
-			ocu_engine_rest(host_engine(h));
 		host_start(h);
 	}
 	await_asked(&c, 4);
