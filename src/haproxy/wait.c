@@ -152,11 +152,11 @@ static bool privileges_drop(struct ocu_err *err)
 
 	if (global.chroot && (chroot(global.chroot) != 0 || chdir("/") != 0))
 		what = "chroot";
-	else if (global.gid && getgroups(0, NULL) > 0 && setgroups(0, NULL) != 0 && root)
+	else if (OCU_GID && getgroups(0, NULL) > 0 && setgroups(0, NULL) != 0 && root)
 		what = "groups";
-	else if (global.gid && setgid(global.gid) != 0)
+	else if (OCU_GID && setgid(OCU_GID) != 0)
 		what = "gid";
-	else if (global.uid && setuid(global.uid) != 0)
+	else if (OCU_UID && setuid(OCU_UID) != 0)
 		what = "uid";
 	if (!what)
 		return true;
