@@ -67,6 +67,8 @@ static bool record_add(void *arg, const struct ocu_entries_held *h)
 	struct ocu_buf *piece = arg;
 	struct record r = { .key_len = h->key_len, .der_len = h->der_len, .expiry = h->expiry };
 
+	if (h->der_len > OCU_OCSP_MAX_BYTES)
+		return true; /* nobody can staple it */
 	if (ocu_buf_room(piece, sizeof(r) + h->key_len + h->der_len) != OCU_OK)
 		return false;
 	return ocu_buf_add(piece, &r, sizeof(r)) == OCU_OK &&
@@ -80,12 +82,16 @@ static bool record_add(void *arg, const struct ocu_entries_held *h)
 static bool piece_make(struct give *g)
 {
 	static const struct record last;
+	unsigned char was[OCSP_MAX_CERTID_ASN1_LENGTH];
 
+	memcpy(was, g->at, sizeof(was));
 	ocu_buf_reset(&g->piece);
 	g->pos = 0;
 	thread_isolate();
 	g->more = ocu_entries_walk(g->at, WALK_AT_ONCE, record_add, &g->piece);
 	thread_release();
+	if (g->more && memcmp(was, g->at, sizeof(was)) == 0)
+		return false;
 	return g->more || ocu_buf_add(&g->piece, &last, sizeof(last)) == OCU_OK;
 }
 
