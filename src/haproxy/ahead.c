@@ -20,6 +20,7 @@ struct wanted {
 	size_t key_len;
 	X509 *cert, *issuer;
 	char *path;
+	bool given;      /* an entry has its number */
 	unsigned told;   /* the engine knows it, by this number; the host's alone, 0: not yet */
 	char *area;      /* its response, NULL until there is one */
 	size_t len;
@@ -147,15 +148,19 @@ static struct wanted *wanted_new(void)
 	if (w && !HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock)) {
 		w->key_len = ocu_stores_foresee(given.path, given.cert, given.chain, given.issuer,
 						w->key, &w->issuer);
+		/* it may be that of the store */
+		if (w->key_len)
+			X509_up_ref(w->issuer);
 		HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
 	}
 	if (w && w->key_len)
 		w->path = strdup(given.path);
 	if (!w || !w->path) {
+		if (w && w->key_len)
+			X509_free(w->issuer);
 		free(w);
 		return NULL;
 	}
-	X509_up_ref(w->issuer);
 	X509_up_ref(given.cert);
 	w->cert = given.cert;
 	return w;
@@ -247,7 +252,9 @@ unsigned ocu_ahead_number(const unsigned char *key, size_t key_len)
 	unsigned number;
 
 	HA_SPIN_LOCK(OTHER_LOCK, &lock);
-	number = same_key(wanted, key, key_len) ? wanted->told : 0;
+	number = same_key(wanted, key, key_len) && !wanted->given ? wanted->told : 0;
+	if (number)
+		wanted->given = true;
 	HA_SPIN_UNLOCK(OTHER_LOCK, &lock);
 	return number;
 }
