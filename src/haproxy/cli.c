@@ -5,6 +5,7 @@
  * ocsp-response" is HAProxy's own: it puts the certificate into the tree that the task empties.
  */
 #include <haproxy/applet.h>
+#include <haproxy/base64.h>
 #include <haproxy/cli.h>
 #include <haproxy/errors.h>
 #include <haproxy/global.h>
@@ -224,7 +225,6 @@ static void (*stock_release[WRAPPED])(struct appctx *appctx);
 		ocu_host_look(path);                                                              \
 		return rc;                                                                        \
 	}
-AFTER(after_set_response, SET_RESPONSE, NULL)
 AFTER(after_del_crtlist, DEL_CRTLIST, NULL)
 
 /* Whether HAProxy's command, which answers at once, has worked. */
@@ -296,6 +296,35 @@ static int before_commit(char **args, char *payload, struct appctx *appctx, void
 }
 
 /* Nobody would come for what HAProxy's command puts into the tree. */
+/* The entry is that of the response's CertID. */
+static void look_at_response(const char *b64)
+{
+	size_t n = strlen(b64);
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH] = { 0 }, *der = malloc(n + 1), *to = key;
+	int len = der ? base64dec(b64, n, (char *)der, n + 1) : -1;
+	const unsigned char *p = der;
+	OCSP_RESPONSE *r = len > 0 ? d2i_OCSP_RESPONSE(NULL, &p, len) : NULL;
+	OCSP_BASICRESP *basic = r ? OCSP_response_get1_basic(r) : NULL;
+	OCSP_SINGLERESP *single = basic ? OCSP_resp_get0(basic, 0) : NULL;
+	OCSP_CERTID *id = single ? (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single) : NULL;
+
+	len = id ? i2d_OCSP_CERTID(id, NULL) : 0;
+	if (len > 0 && len <= OCSP_MAX_CERTID_ASN1_LENGTH && i2d_OCSP_CERTID(id, &to) == len)
+		ocu_host_look_at(key);
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(r);
+	free(der);
+	ERR_clear_error();
+}
+
+static int after_set_response(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	int rc = stock_parse[SET_RESPONSE](args, payload, appctx, private);
+
+	look_at_response(payload ? payload : args[3]);
+	return rc;
+}
+
 static int before_update(char **args, char *payload, struct appctx *appctx, void *private)
 {
 	if (*args[3] && !ocu_host_runs())

@@ -22,6 +22,7 @@ struct known {
 	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
 	unsigned key_len;
 	unsigned changes; /* the number of what others have set last */
+	bool loaded;      /* the engine has its certificate */
 	uint64_t seen;    /* hash of the response that it held when last looked at, 0: none */
 };
 
@@ -232,20 +233,23 @@ bool ocu_entries_wait(void)
 	return any;
 }
 
-/* Loads the certificate of <entry>. Returns false without memory. */
+/* Loads the certificate of <entry> from the file <path>: that which has brought it, or another one
+ * that holds the same. Returns false without memory.
+ */
 static bool load(struct ocu_engine *e, struct known *k, const struct certificate_ocsp *entry,
-		 bool automatic, struct ocu_facts *facts)
+		 const char *path, bool automatic, struct ocu_facts *facts)
 {
 	X509 *cert, *issuer;
 	enum ocu_status st;
 
 	/* the file may hold another certificate by now, while clients of the old one are there */
-	if (!ocu_stores_find(entry->path, entry->key_data, entry->key_length, &cert, &issuer))
+	if (!ocu_stores_find(path, entry->key_data, entry->key_length, &cert, &issuer))
 		return true;
-	st = ocu_engine_load(e, entry->key_data, entry->key_length, entry->path, cert, issuer,
-			     automatic, k->changes, facts);
+	st = ocu_engine_load(e, entry->key_data, entry->key_length, path, cert, issuer, automatic,
+			     k->changes, facts);
 	X509_free(cert);
 	X509_free(issuer);
+	k->loaded |= st == OCU_OK;
 	return st == OCU_OK;
 }
 
@@ -284,8 +288,8 @@ static void take(struct ocu_engine *e, struct certificate_ocsp *entry,
 		 void (*order)(const char *path, const unsigned char *key, size_t key_len),
 		 void (*judge)(const char *path, const struct ocu_facts *f))
 {
-	bool ordered = is_order(entry);
 	struct known *k = known_find(entry->key_data);
+	bool ordered = is_order(entry), automatic = !ordered || ocu_stores_updated(entry->path);
 	struct ocu_facts facts = { 0 };
 	bool fresh = !k;
 
@@ -293,7 +297,7 @@ static void take(struct ocu_engine *e, struct certificate_ocsp *entry,
 	entry->update_once = 0;
 	if (fresh)
 		k = known_new(entry);
-	if (!k || !load(e, k, entry, !ordered, &facts))
+	if (!k || !load(e, k, entry, entry->path, automatic, &facts))
 		send_log(NULL, LOG_ERR, "<OCSP-UPDATE> %s: out of memory, it will not be updated\n",
 			 entry->path);
 	if (!k)
@@ -335,7 +339,7 @@ static void watch(struct ocu_engine *e, const struct certificate_ocsp *entry)
 		return;
 	if (ocu_ocsp_must_staple(cert)) {
 		k = known_new(entry);
-		if (k && load(e, k, entry, false, NULL))
+		if (k && load(e, k, entry, entry->path, false, NULL))
 			tell(e, k, entry, k->changes);
 	}
 	X509_free(cert);
@@ -421,11 +425,24 @@ bool ocu_entries_give(struct ocu_engine *e, const struct ocu_entries_held *h)
 	free(b_orig(&entry->response));
 	entry->response = b_make(area, h->der_len, 0, h->der_len);
 	entry->expire = h->expiry;
-	(void)tell_changed(e, k, entry);
+	(void)tell_found(e, k);
 	return true;
 }
 
 /* ---- what HAProxy does not tell ---- */
+
+void ocu_entries_look(struct ocu_engine *e,
+		      const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], const char *path)
+{
+	struct known *k = known_find(key);
+	struct certificate_ocsp *entry = k ? entry_find(k) : NULL;
+
+	if (!entry)
+		return;
+	if (path && !k->loaded)
+		DISGUISE(load(e, k, entry, path, ocu_stores_updated(path), NULL));
+	(void)tell_changed(e, k, entry);
+}
 
 void ocu_entries_sweep_again(void)
 {
@@ -434,17 +451,13 @@ void ocu_entries_sweep_again(void)
 
 bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
 {
-	struct certificate_ocsp *entry;
 	struct known *k;
 
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
 	while (sweep_at && max--) {
 		k = ebmb_entry(sweep_at, struct known, node);
 		sweep_at = ebmb_next(sweep_at);
-		entry = entry_find(k);
-		if (entry)
-			(void)tell_changed(e, k, entry);
-		else
+		if (!entry_find(k))
 			forget(e, k);
 	}
 	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);

@@ -49,8 +49,16 @@ void ocu_entries_put(const unsigned char *key, size_t key_len, char **area, size
 		     int64_t expiry);
 bool ocu_entries_tell(struct ocu_engine *e);
 
-/* Looks whether entries that <e> knows are gone, or hold another response; at most <max> in each
- * call. Returns whether there are more. ocu_entries_sweep_again() begins anew.
+/* Looks whether the entry <key>, if <e> knows it, holds another response than <e> believes. <path>
+ * is a file with its certificate, by which it is loaded if that could not be done before, or NULL.
+ * Isolated, under ckch_lock.
+ */
+void ocu_entries_look(struct ocu_engine *e,
+		      const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH],
+		      const char *path);
+
+/* Looks whether entries that <e> knows are gone; at most <max> in each call. Returns whether there
+ * are more. ocu_entries_sweep_again() begins anew.
  */
 bool ocu_entries_sweep(struct ocu_engine *e, unsigned max);
 void ocu_entries_sweep_again(void);

@@ -49,10 +49,11 @@ static struct {
 	unsigned n_pubs, n_lines;
 } batch;
 
-/* Certificate files to look at, from commands. */
+/* What commands may have changed: the entry <key>, or that of a certificate file. */
 struct look {
 	struct look *next;
-	char path[];
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
+	char path[]; /* "": by its key */
 };
 static struct look *looks;
 static unsigned swept_for, sweep_wanted; /* counts of calls of ocu_host_look() */
@@ -254,23 +255,46 @@ static void order(const char *path, const unsigned char *key, size_t key_len)
 	ocu_engine_inquire(ocu_host_engine, &o->host.inquiry);
 }
 
+/* Without memory it is found out when the next response is to be stapled. */
+static void look_add(const unsigned char *key, const char *path)
+{
+	size_t n = strlen(path) + 1;
+	struct look *l = HA_ATOMIC_LOAD(&serving) ? calloc(1, sizeof(*l) + n) : NULL;
+
+	if (!l)
+		return;
+	if (key)
+		memcpy(l->key, key, sizeof(l->key));
+	memcpy(l->path, path, n);
+	l->next = HA_ATOMIC_LOAD(&looks);
+	while (!HA_ATOMIC_CAS(&looks, &l->next, l))
+		;
+}
+
 void ocu_host_look(const char *path)
 {
-	size_t n = path ? strlen(path) + 1 : 0;
-	struct look *l = path ? malloc(sizeof(*l) + n) : NULL;
-
-	if (!HA_ATOMIC_LOAD(&serving))
-		path = NULL;
-	if (l && path) {
-		memcpy(l->path, path, n);
-		l->next = HA_ATOMIC_LOAD(&looks);
-		while (!HA_ATOMIC_CAS(&looks, &l->next, l))
-			;
-		l = NULL;
-	}
-	free(l);
+	if (path)
+		look_add(NULL, path);
 	HA_ATOMIC_INC(&sweep_wanted);
 	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
+}
+
+void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH])
+{
+	look_add(key, "");
+	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
+}
+
+static void look(struct look *l)
+{
+	if (!*l->path) {
+		ocu_entries_look(ocu_host_engine, l->key, NULL);
+		return;
+	}
+	ocu_stores_judge(l->path);
+	ocu_entries_watch(ocu_host_engine, l->path);
+	if (ocu_stores_key(l->path, l->key))
+		ocu_entries_look(ocu_host_engine, l->key, l->path);
 }
 
 /* Isolated. Returns false if a transaction is under way. */
@@ -282,8 +306,7 @@ static bool looks_take(void)
 		return false;
 	for (l = HA_ATOMIC_XCHG(&looks, NULL); l; l = next) {
 		next = l->next;
-		ocu_stores_judge(l->path);
-		ocu_entries_watch(ocu_host_engine, l->path);
+		look(l);
 		free(l);
 	}
 	HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
@@ -345,7 +368,22 @@ static bool isolated_work(void)
 	       looks_take();
 	thread_release();
 	batch_end(st);
+	ocu_stores_log();
 	return done;
+}
+
+/* Whether certificates wait to be looked up, and no transaction is in the way. Only after one was
+ * is the lock tried here: a command that finds it taken fails.
+ */
+static bool certs_wait(bool was_locked)
+{
+	if (!HA_ATOMIC_LOAD(&looks) && !ocu_entries_wait())
+		return false;
+	if (was_locked && HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
+		return false;
+	if (was_locked)
+		HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
+	return true;
 }
 
 /* Goes on with the sweep, which commands make begin anew. Returns whether it is at its end. */
@@ -361,8 +399,8 @@ static bool sweep(void)
 
 static struct task *host_run(struct task *t, void *context, unsigned int state)
 {
-	static unsigned int isolated_at; /* tick */
-	unsigned int next = tick_add(isolated_at ? isolated_at : now_ms, ISOLATE_MS);
+	static unsigned int isolated_ms; /* now_ms of the last time: only differences are told */
+	static bool locked;              /* by a transaction, when it was tried last */
 	bool more;
 
 	(void)context;
@@ -380,16 +418,18 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 		more = ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
 	if (!batch.n_pubs)
 		lines_write();
-	if (batch.n_pubs || HA_ATOMIC_LOAD(&looks) || ocu_entries_wait()) {
+	if (batch.n_pubs || certs_wait(locked)) {
 		/* at the end of a command what it has brought is served: no time to lose */
-		if (HA_ATOMIC_LOAD(&sweep_wanted) == swept_for && isolated_at &&
-		    !tick_is_expired(next, now_ms)) {
-			t->expire = next;
+		if (HA_ATOMIC_LOAD(&sweep_wanted) == swept_for &&
+		    now_ms - isolated_ms < ISOLATE_MS) {
+			t->expire = tick_add(now_ms, ISOLATE_MS);
 			return t;
 		}
-		isolated_at = tick_add(now_ms, 0);
-		(void)isolated_work();
+		isolated_ms = now_ms;
+		locked = !isolated_work();
 		/* what has come meanwhile, or could not be done */
+		t->expire = tick_add(now_ms, ISOLATE_MS);
+	} else if (locked) {
 		t->expire = tick_add(now_ms, ISOLATE_MS);
 	}
 	if (!sweep())
@@ -511,8 +551,13 @@ void ocu_host_give_up(void)
 void ocu_host_fini(void)
 {
 	enum ocu_status st[DELIVER_AT_ONCE];
+	struct look *l;
 
 	HA_ATOMIC_STORE(&serving, false);
+	while ((l = looks)) {
+		looks = l->next;
+		free(l);
+	}
 	while (early)
 		early_drop();
 	if (ocu_host_engine) {

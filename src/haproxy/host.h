@@ -63,10 +63,13 @@ void ocu_host_serve(void);
 /* Whether updates are made: the process serves, does not stop, and the engine runs. */
 bool ocu_host_runs(void);
 
-/* A command may have changed certificates or responses, <path> if it is not NULL: the task looks
- * after them. Any HAProxy thread.
+/* A command may have changed certificates, the one of the file <path> if it is not NULL: the task
+ * looks after them. Any HAProxy thread.
  */
 void ocu_host_look(const char *path);
+
+/* A command has set the response of the entry <key>. Any HAProxy thread. */
+void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH]);
 
 /* Frees the engine: nobody will take in what it is told. While no other thread of HAProxy runs. */
 void ocu_host_give_up(void);

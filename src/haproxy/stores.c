@@ -141,6 +141,40 @@ static struct {
 	[BAD_URI] = { "unusable OCSP URI" },
 };
 
+/* HAProxy's threads stand still while certificates are judged: lines are written afterwards. */
+struct later {
+	struct later *next;
+	int level;
+	char *text;
+};
+static struct later *later;
+
+static void later_add(int level, const char *path, const char *text, const char *sep,
+		      const char *more)
+{
+	struct later *l = calloc(1, sizeof(*l));
+
+	if (!l || !memprintf(&l->text, "<OCSP-UPDATE> %s: %s%s%s\n", path, text, sep, more)) {
+		free(l);
+		return;
+	}
+	l->level = level;
+	l->next = later;
+	later = l;
+}
+
+void ocu_stores_log(void)
+{
+	struct later *l;
+
+	while ((l = later)) {
+		later = l->next;
+		send_log(NULL, l->level, "%s", l->text);
+		free(l->text);
+		free(l);
+	}
+}
+
 static void remark(enum remark r, const char *path, const char *more)
 {
 	const char *sep = more ? " " : "";
@@ -148,8 +182,8 @@ static void remark(enum remark r, const char *path, const char *more)
 	if (!more)
 		more = "";
 	if (!(global.mode & MODE_STARTING)) {
-		send_log(NULL, remarks[r].notice ? LOG_NOTICE : LOG_WARNING,
-			 "<OCSP-UPDATE> %s: %s%s%s\n", path, remarks[r].text, sep, more);
+		later_add(remarks[r].notice ? LOG_NOTICE : LOG_WARNING, path, remarks[r].text,
+			  sep, more);
 		return;
 	}
 	if (!remarks[r].n++)
@@ -178,6 +212,13 @@ static bool updated(struct ckch_store *store)
 	if (mode == SSL_SOCK_OCSP_UPDATE_DFLT)
 		mode = OCU_MODE;
 	return mode == SSL_SOCK_OCSP_UPDATE_ON && !OCU_DISABLED;
+}
+
+bool ocu_stores_updated(const char *path)
+{
+	struct ckch_store *store = ckchs_lookup((char *)path);
+
+	return store && updated(store);
 }
 
 /* Whether clients see the certificate of <store>: others are for connections to servers. */

@@ -38,10 +38,17 @@ bool ocu_stores_in_use(const char *path);
 
 /* Remarks on the certificate file <path>: for which nothing will be stapled, or not updated. While
  * starting they are counted, and said by ocu_stores_say() with a line for each reason; later they
- * are lines of the log. <f> is what the engine found in the certificate. Under ckch_lock.
+ * are lines of the log, which ocu_stores_log() writes. <f> is what the engine found in the
+ * certificate. Under ckch_lock, isolated or while starting.
  */
 void ocu_stores_judge(const char *path);
 void ocu_stores_judge_uris(const char *path, const struct ocu_facts *f);
+
+/* Writes what was remarked into the log. On the thread that has judged. */
+void ocu_stores_log(void);
+
+/* Whether the file <path> is there and its certificate is to be updated. Under ckch_lock. */
+bool ocu_stores_updated(const char *path);
 
 /* Whether a certificate that was judged has a responder by name, so that DNS matters; or one by
  * https://.
