@@ -143,6 +143,20 @@ static void descriptors_close(const int *keep, size_t n)
 	my_closefrom(last + 1);
 }
 
+/* "auto", from HAProxy 3.5 on, is a directory that has no name any more: nothing is in it. */
+static bool root_change(const char *path)
+{
+	char dir[] = "/tmp/ocu-wait.XXXXXX";
+
+	if (strcmp(path, "auto") != 0)
+		return chroot(path) == 0 && chdir("/") == 0;
+	if (!mkdtemp(dir))
+		return false;
+	if (chdir(dir) != 0 || rmdir(dir) != 0 || chroot(".") != 0)
+		return false;
+	return true;
+}
+
 /* As HAProxy does it for those that serve; what it merely warns of is an error for root. */
 static bool privileges_drop(struct ocu_err *err)
 {
@@ -150,7 +164,7 @@ static bool privileges_drop(struct ocu_err *err)
 	char text[OCU_ERRNO_BYTES];
 	const char *what = NULL;
 
-	if (global.chroot && (chroot(global.chroot) != 0 || chdir("/") != 0))
+	if (global.chroot && !root_change(global.chroot))
 		what = "chroot";
 	else if (OCU_GID && getgroups(0, NULL) > 0 && setgroups(0, NULL) != 0 && root)
 		what = "groups";
