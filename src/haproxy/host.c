@@ -372,16 +372,18 @@ static bool isolated_work(void)
 	return done;
 }
 
-/* Whether certificates wait to be looked up, and no transaction is in the way. Only after one was
- * is the lock tried here: a command that finds it taken fails.
+/* Whether certificates wait to be looked up, and no transaction is in the way. *locked: one was
+ * when it was tried last. Only then is the lock tried here: a command that finds it taken fails.
  */
-static bool certs_wait(bool was_locked)
+static bool certs_wait(bool *locked)
 {
-	if (!HA_ATOMIC_LOAD(&looks) && !ocu_entries_wait())
+	if (!HA_ATOMIC_LOAD(&looks) && !ocu_entries_wait()) {
+		*locked = false;
 		return false;
-	if (was_locked && HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
+	}
+	if (*locked && HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
 		return false;
-	if (was_locked)
+	if (*locked)
 		HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
 	return true;
 }
@@ -400,7 +402,7 @@ static bool sweep(void)
 static struct task *host_run(struct task *t, void *context, unsigned int state)
 {
 	static unsigned int isolated_ms; /* now_ms of the last time: only differences are told */
-	static bool locked;              /* by a transaction, when it was tried last */
+	static bool locked;
 	bool more;
 
 	(void)context;
@@ -418,7 +420,7 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 		more = ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
 	if (!batch.n_pubs)
 		lines_write();
-	if (batch.n_pubs || certs_wait(locked)) {
+	if (batch.n_pubs || certs_wait(&locked)) {
 		/* at the end of a command what it has brought is served: no time to lose */
 		if (HA_ATOMIC_LOAD(&sweep_wanted) == swept_for &&
 		    now_ms - isolated_ms < ISOLATE_MS) {
