@@ -5,8 +5,6 @@
 
 #include <openssl/evp.h>
 
-#include "ocu/base.h"
-
 /* Returns the digest <nid>, which is NID_sha1, NID_sha224, NID_sha256, NID_sha384 or NID_sha512;
  * NULL for any other one, and for no other reason. It is never freed. Any thread.
  */

@@ -22,6 +22,7 @@
 
 #include "ocu/date.h"
 #include "ocu/digest.h"
+#include "ocu/signature.h"
 
 /* Certificates with the signer's name that are tried: each may cost a signature check, and a
  * response has room for hundreds.
@@ -43,6 +44,13 @@
 /* TLS extension numbers of status_request and status_request_v2. */
 #define OCU_OCSP_FEATURE_V1 5
 #define OCU_OCSP_FEATURE_V2 17
+
+/* A basic response, and what it says is signed, as it was received. */
+struct basic {
+	OCSP_BASICRESP *bs;
+	const uint8_t *signed_der;
+	size_t signed_len;
+};
 
 /* One single response; status is one of V_OCSP_CERTSTATUS_*. */
 struct single {
@@ -283,10 +291,26 @@ static size_t write_frame(uint8_t out[static OCU_OCSP_FRAME_BYTES], int n)
 	return (size_t)(p - out);
 }
 
-/* Whether <bs> written out as a successful response is again what was read. BER would reach clients
+/* Notes where in the <n> bytes of DER of a basic response the part is that is signed: the first one
+ * in it (RFC 6960 4.2.1).
+ */
+static void find_signed(struct basic *b, const uint8_t *der, size_t n)
+{
+	const unsigned char *p = der, *content;
+	int tag, class;
+	long len;
+
+	ASN1_get_object(&p, &len, &tag, &class, (long)n);
+	content = p;
+	ASN1_get_object(&content, &len, &tag, &class, len);
+	b->signed_der = p;
+	b->signed_len = (size_t)(content - p + len);
+}
+
+/* Whether <b> written out as a successful response is again what was read. BER would reach clients
  * that parse more strictly than OpenSSL, and bytes behind the basic response would be hidden in it.
  */
-static enum ocu_status check_der(OCSP_BASICRESP *bs, const uint8_t *der, size_t n,
+static enum ocu_status check_der(struct basic *b, const uint8_t *der, size_t n,
 				 struct ocu_err *err)
 {
 	uint8_t frame[OCU_OCSP_FRAME_BYTES];
@@ -295,13 +319,15 @@ static enum ocu_status check_der(OCSP_BASICRESP *bs, const uint8_t *der, size_t 
 	size_t before;
 	int len;
 
-	len = i2d_OCSP_BASICRESP(bs, &out);
+	len = i2d_OCSP_BASICRESP(b->bs, &out);
 	if (len <= 0)
 		return fail_ssl(err, "response cannot be written back");
 	before = write_frame(frame, len);
 	if (before + (size_t)len != n || memcmp(frame, der, before) != 0
 	    || memcmp(out, der + before, (size_t)len) != 0)
 		ret = ocu_fail(err, OCU_OCSP, "response is not in DER");
+	else
+		find_signed(b, der + before, (size_t)len);
 	OPENSSL_free(out);
 	return ret;
 }
@@ -317,7 +343,7 @@ static enum ocu_status fail_basic(struct ocu_err *err)
 }
 
 /* parse() before it tells what is malformed from what is refused. */
-static enum ocu_status parse_form(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
+static enum ocu_status parse_form(struct basic *out, const uint8_t *der, size_t n,
 				  struct ocu_err *err)
 {
 	const unsigned char *p = der;
@@ -325,7 +351,7 @@ static enum ocu_status parse_form(OCSP_BASICRESP **out, const uint8_t *der, size
 	enum ocu_status ret;
 	int status;
 
-	*out = NULL;
+	out->bs = NULL;
 	if (n > OCU_OCSP_MAX_BYTES)
 		return ocu_fail(err, OCU_OCSP,
 				"response of %zu bytes is too long for a TLS handshake (%d)", n,
@@ -340,21 +366,22 @@ static enum ocu_status parse_form(OCSP_BASICRESP **out, const uint8_t *der, size
 			       (size_t)(der + n - p));
 	else if (status != OCSP_RESPONSE_STATUS_SUCCESSFUL)
 		ret = fail_answer(err, status);
-	else if (!(*out = OCSP_response_get1_basic(resp)))
+	else if (!(out->bs = OCSP_response_get1_basic(resp)))
 		ret = fail_basic(err);
 	else
-		ret = check_der(*out, der, n, err);
+		ret = check_der(out, der, n, err);
 	OCSP_RESPONSE_free(resp);
 	if (ret != OCU_OK) {
-		OCSP_BASICRESP_free(*out);
-		*out = NULL;
+		OCSP_BASICRESP_free(out->bs);
+		out->bs = NULL;
 	}
 	return ret;
 }
 
-/* Parses a successful basic response, which the caller frees; NULL on error. */
-static enum ocu_status parse(OCSP_BASICRESP **out, const uint8_t *der, size_t n,
-			     struct ocu_err *err)
+/* Parses a successful basic response, which the caller frees; NULL on error. <der> is borrowed for
+ * as long as <out> is in use.
+ */
+static enum ocu_status parse(struct basic *out, const uint8_t *der, size_t n, struct ocu_err *err)
 {
 	enum ocu_status st = parse_form(out, der, n, err);
 
@@ -469,10 +496,10 @@ static enum ocu_status check_bits(int bits, const char *whose, X509 *issuer, str
 	return fail_ssl(err, why);
 }
 
-static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X509 *cert,
+static enum ocu_status check_signature(const struct basic *b, X509 *signer, X509 *cert,
 				       X509 *issuer, struct ocu_err *err)
 {
-	const X509_ALGOR *alg = OCSP_resp_get0_tbs_sigalg(bs);
+	const X509_ALGOR *alg = OCSP_resp_get0_tbs_sigalg(b->bs);
 	EVP_PKEY *key = X509_get0_pubkey(signer);
 	const ASN1_OBJECT *oid;
 	int type;
@@ -483,10 +510,10 @@ static enum ocu_status check_signature(const OCSP_BASICRESP *bs, X509 *signer, X
 	X509_ALGOR_get0(&oid, &type, NULL, alg);
 	if (type != V_ASN1_UNDEF && type != V_ASN1_NULL && OBJ_obj2nid(oid) != NID_rsassaPss)
 		return ocu_fail(err, OCU_OCSP, "signature algorithm has parameters");
-	if (ASN1_item_verify(ASN1_ITEM_rptr(OCSP_RESPDATA), alg, OCSP_resp_get0_signature(bs),
-			     OCSP_resp_get0_respdata(bs), key) != 1)
+	if (!ocu_signature_is_by(signer, alg, OCSP_resp_get0_signature(b->bs), b->signed_der,
+				 b->signed_len))
 		return fail_ssl(err, "signature does not verify");
-	return check_bits(response_bits(bs, key, cert), "signature", issuer, err);
+	return check_bits(response_bits(b->bs, key, cert), "signature", issuer, err);
 }
 
 /* Whether <issuer> has issued <c>, for X509_verify_cert(). The authority key identifier is no part
@@ -602,38 +629,38 @@ static enum ocu_status fail_absent(const OCSP_BASICRESP *bs, struct ocu_err *err
 			name ? shown : "named by its key");
 }
 
-/* Looks for the signer of <bs> and checks its right and its signature; *end is when its certificate
+/* Looks for the signer of <b> and checks its right and its signature; *end is when its certificate
  * ends, if it is a delegate. Several certificates can have the name of the signer, as after a
  * change of keys: one that fits is enough.
  */
-static enum ocu_status check_signer(int64_t *end, const OCSP_BASICRESP *bs, X509 *cert,
-				    X509 *issuer, int64_t now, struct ocu_err *err)
+static enum ocu_status check_signer(int64_t *end, const struct basic *b, X509 *cert, X509 *issuer,
+				    int64_t now, struct ocu_err *err)
 {
-	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(bs);
-	bool own = is_named(bs, issuer);
+	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(b->bs);
+	bool own = is_named(b->bs, issuer);
 	enum ocu_status ret = OCU_OCSP;
 	int i, tried = 0;
 	X509 *c;
 
 	if (own) {
-		ret = check_signature(bs, issuer, cert, issuer, err);
+		ret = check_signature(b, issuer, cert, issuer, err);
 		if (ret == OCU_OK)
 			return ret;
 	}
 	for (i = 0; i < sk_X509_num(certs); i++) {
 		c = sk_X509_value(certs, i);
-		if (!is_named(bs, c) || X509_cmp(c, issuer) == 0)
+		if (!is_named(b->bs, c) || X509_cmp(c, issuer) == 0)
 			continue;
 		if (++tried > OCU_OCSP_SIGNERS_MAX)
 			return ocu_fail(err, OCU_OCSP, "more than %d certificates with the name of "
 					"the signer", OCU_OCSP_SIGNERS_MAX);
 		ret = check_delegate(c, cert, issuer, now, err);
 		if (ret == OCU_OK)
-			ret = check_signature(bs, c, cert, issuer, err);
+			ret = check_signature(b, c, cert, issuer, err);
 		if (ret == OCU_OK)
 			return read_end(end, c, err);
 	}
-	return own || tried ? ret : fail_absent(bs, err);
+	return own || tried ? ret : fail_absent(b->bs, err);
 }
 
 /* Whether <s> is for <cert>: *is says. A CertID in a digest that is not known is for nobody. */
@@ -772,21 +799,21 @@ enum ocu_status ocu_ocsp_verify(struct ocu_ocsp *out, const uint8_t *der, size_t
 				X509 *issuer, int64_t now, struct ocu_err *err)
 {
 	struct ocu_err why = { 0 }; /* reasons to pass over one signer may precede the right one */
-	OCSP_BASICRESP *bs = NULL;
+	struct basic b;
 	int64_t end = INT64_MAX;
 	enum ocu_status ret;
 
 	clear_errors();
-	ret = parse(&bs, der, n, &why);
+	ret = parse(&b, der, n, &why);
 	if (ret == OCU_OK)
-		ret = check_basic(bs, &why);
+		ret = check_basic(b.bs, &why);
 	if (ret == OCU_OK)
-		ret = check_signer(&end, bs, cert, issuer, now, &why);
+		ret = check_signer(&end, &b, cert, issuer, now, &why);
 	if (ret == OCU_OK)
-		ret = choose(out, bs, cert, issuer, &now, &why);
+		ret = choose(out, b.bs, cert, issuer, &now, &why);
 	if (ret == OCU_OK && out->expiry > end)
 		out->expiry = end;
-	OCSP_BASICRESP_free(bs);
+	OCSP_BASICRESP_free(b.bs);
 	clear_errors();
 	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
 }
@@ -795,14 +822,14 @@ enum ocu_status ocu_ocsp_peek(struct ocu_ocsp *out, const uint8_t *der, size_t n
 			      X509 *issuer, struct ocu_err *err)
 {
 	struct ocu_err why = { 0 };
-	OCSP_BASICRESP *bs = NULL;
+	struct basic b;
 	enum ocu_status ret;
 
 	clear_errors();
-	ret = parse(&bs, der, n, &why);
+	ret = parse(&b, der, n, &why);
 	if (ret == OCU_OK)
-		ret = choose(out, bs, cert, issuer, NULL, &why);
-	OCSP_BASICRESP_free(bs);
+		ret = choose(out, b.bs, cert, issuer, NULL, &why);
+	OCSP_BASICRESP_free(b.bs);
 	clear_errors();
 	return ret == OCU_OK ? ret : ocu_fail(err, ret, "%s", why.msg);
 }

@@ -20,6 +20,7 @@
 #include "edge.h"
 #include "nomem.h"
 #include "ocu/ocsp.h"
+#include "ocu/signature.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW INT64_C(1800000000) /* 2027-01-15T08:00:00Z */
@@ -92,6 +93,7 @@ static const struct {
 
 static X509 *certs[WHO_COUNT];
 static EVP_PKEY *keys[WHO_COUNT];
+static X509 *prepared; /* CA, for the algorithm of LEAF */
 
 /* Adds an extension that is given as in a configuration file. */
 static void add_ext(X509 *x, X509 *issuer, int nid, const char *value)
@@ -164,6 +166,8 @@ static int make_people(void **state)
 	(void)state;
 	for (w = NOBODY + 1; w < WHO_COUNT; w++)
 		make_person((enum who)w);
+	prepared = X509_dup(certs[CA]);
+	ocu_signature_prepare(prepared, certs[LEAF]);
 	return 0;
 }
 
@@ -176,6 +180,7 @@ static int free_people(void **state)
 		X509_free(certs[w]);
 		EVP_PKEY_free(keys[w]);
 	}
+	X509_free(prepared);
 	return 0;
 }
 
@@ -316,16 +321,26 @@ static unsigned char *make(const struct spec *s, size_t *n)
 	return der;
 }
 
-/* Verifies a copy of <der> at a page edge for LEAF. */
+/* Verifies a copy of <der> at a page edge for LEAF, and again with a prepared issuer, which makes
+ * no difference.
+ */
 static enum ocu_status verify(struct ocu_ocsp *out, const uint8_t *der, size_t n, int64_t now,
 			      struct ocu_err *err)
 {
 	uint8_t *edge = at_edge(der, n);
+	struct ocu_err why = { 0 }, again = { 0 };
+	struct ocu_ocsp same;
 	enum ocu_status ret;
 
 	memset(out, 0x55, sizeof(*out));
-	ret = ocu_ocsp_verify(out, edge, n, certs[LEAF], certs[CA], now, err);
+	same = *out;
+	ret = ocu_ocsp_verify(out, edge, n, certs[LEAF], certs[CA], now, &why);
 	assert_int_equal(ERR_peek_error(), 0);
+	assert_int_equal(ocu_ocsp_verify(&same, edge, n, certs[LEAF], prepared, now, &again), ret);
+	assert_string_equal(again.msg, why.msg);
+	if (err && ret != OCU_OK)
+		*err = why;
+	assert_memory_equal(&same, out, sizeof(same));
 	edge_free(edge, n);
 	return ret;
 }

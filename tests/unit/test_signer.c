@@ -17,6 +17,7 @@
 
 #include "edge.h"
 #include "ocu/ocsp.h"
+#include "ocu/signature.h"
 #include "pki_ocsp.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -110,16 +111,26 @@ static void cast_fini(struct cast *c)
 	free(c->der);
 }
 
-/* Verifies a copy of <der> at a page edge. */
+/* Verifies a copy of <der> at a page edge, and again with an issuer that is prepared for the
+ * algorithm of <cert>, which makes no difference.
+ */
 static enum ocu_status verify(struct ocu_ocsp *out, const uint8_t *der, size_t n, X509 *cert,
 			      X509 *issuer, int64_t now, struct ocu_err *err)
 {
+	X509 *prepared = X509_dup(issuer);
 	uint8_t *edge = at_edge(der, n);
+	struct ocu_err again = { 0 };
+	struct ocu_ocsp same = *out;
 	enum ocu_status ret;
 
 	err->msg[0] = '\0';
 	ret = ocu_ocsp_verify(out, edge, n, cert, issuer, now, err);
 	assert_int_equal(ERR_peek_error(), 0);
+	ocu_signature_prepare(prepared, cert);
+	assert_int_equal(ocu_ocsp_verify(&same, edge, n, cert, prepared, now, &again), ret);
+	assert_string_equal(again.msg, err->msg);
+	assert_memory_equal(&same, out, sizeof(same));
+	X509_free(prepared);
 	edge_free(edge, n);
 	return ret;
 }
