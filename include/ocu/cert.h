@@ -108,7 +108,8 @@ OCU_MUST enum ocu_status ocu_certs_new(struct ocu_certs **out);
 void ocu_certs_free(struct ocu_certs *cs);
 
 /* Puts <c> into the table, taking the caller's reference, or returns the one with the same CertID
- * that is there already; NULL without memory.
+ * that is there already; NULL without memory. Whichever it returns, <c> then has the object for its
+ * issuer that others with the same issuer have; the table keeps issuers until it is freed.
  */
 struct ocu_cert *ocu_certs_add(struct ocu_certs *cs, struct ocu_cert *c);
 

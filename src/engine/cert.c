@@ -2,13 +2,18 @@
 /* cert.c - makes and frees certificates, finds them by CertID, keeps what was seen of a try. */
 #include "ocu/cert.h"
 
+#include <openssl/err.h>
+
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "ocu/signature.h"
+
 struct ocu_certs {
-	void *tree; /* tsearch() */
+	void *tree;    /* tsearch() */
+	void *issuers; /* tsearch(), each with a reference */
 	struct ocu_cert *first, *last;
 	size_t n;
 	LIST_HEAD(, ocu_certs_walk) walks;
@@ -198,15 +203,63 @@ enum ocu_status ocu_certs_new(struct ocu_certs **out)
 	return *out ? OCU_OK : OCU_NOMEM;
 }
 
+static void issuer_free(void *x)
+{
+	X509_free(x);
+}
+
 void ocu_certs_free(struct ocu_certs *cs)
 {
+	if (cs)
+		tdestroy(cs->issuers, issuer_free);
 	free(cs);
+}
+
+static int issuer_cmp(const void *a, const void *b)
+{
+	return X509_cmp(a, b);
+}
+
+/* Returns the issuer <as>, which has signed <cert>, as all have it who name that one; NULL without
+ * memory. It is a copy, so that what is kept with it is written before another thread knows it.
+ */
+static X509 *issuer_find(struct ocu_certs *cs, X509 *as, const X509 *cert)
+{
+	X509 **slot = tfind(as, &cs->issuers, issuer_cmp), *copy;
+
+	if (slot)
+		return *slot;
+	copy = X509_dup(as);
+	if (copy)
+		ocu_signature_prepare(copy, cert);
+	if (!copy || !tsearch(copy, &cs->issuers, issuer_cmp)) {
+		X509_free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+/* Gives <c> the object for its issuer that others have. There is a handful of issuers, each loaded
+ * once for each certificate: what OpenSSL computes from a key is then computed once, and is in the
+ * processor's cache when the next response is verified. Without memory <c> keeps its own.
+ */
+static void share_issuer(struct ocu_certs *cs, struct ocu_cert *c)
+{
+	X509 *issuer = issuer_find(cs, c->issuer, c->x509);
+
+	if (issuer) {
+		X509_up_ref(issuer);
+		X509_free(c->issuer);
+		c->issuer = issuer;
+	}
+	ERR_clear_error();
 }
 
 struct ocu_cert *ocu_certs_add(struct ocu_certs *cs, struct ocu_cert *c)
 {
 	struct ocu_cert **slot = tsearch(c, &cs->tree, cert_cmp);
 
+	share_issuer(cs, c);
 	if (!slot || *slot != c)
 		return slot ? *slot : NULL;
 	c->prev = cs->last;

@@ -179,6 +179,52 @@ static void table(void **state)
 	pki_cert_fini(&id);
 }
 
+/* Equal issuers are one object, also for who is not put into the table; others stay apart. Each may
+ * outlive the table.
+ */
+static void issuers(void **state)
+{
+	static const struct {
+		const char *key;
+		enum pki_signer by;
+		int like; /* the first one with that issuer */
+	} rows[] = {
+		{ "a", PKI_BY_ISSUER, 0 },
+		{ "b", PKI_BY_ISSUER, 0 },
+		{ "c", PKI_BY_IMPOSTOR, 2 },
+		{ "b", PKI_BY_ISSUER, 0 },
+		{ "d", PKI_BY_IMPOSTOR, 2 },
+		{ "e", PKI_BY_ISSUER, 0 },
+	};
+	struct ocu_cert *c[COUNT(rows)];
+	struct ocu_certs *cs;
+	struct pki_id id;
+	X509 *issuer;
+	size_t i;
+
+	(void)state;
+	pki_cert_make(pki, &id, &(struct pki_cert){ .name = "t.test" });
+	assert_int_equal(ocu_certs_new(&cs), OCU_OK);
+	for (i = 0; i < COUNT(rows); i++) {
+		issuer = X509_dup(pki->by[rows[i].by].cert);
+		assert_int_equal(ocu_cert_new(&c[i], (const uint8_t *)rows[i].key, 1, "a.pem",
+					      id.cert, issuer), OCU_OK);
+		X509_free(issuer);
+		assert_non_null(ocu_certs_add(cs, c[i]));
+		assert_int_equal(X509_cmp(c[i]->issuer, pki->by[rows[i].by].cert), 0);
+		assert_ptr_equal(c[i]->issuer, c[rows[i].like]->issuer);
+	}
+	for (i = 0; i < COUNT(rows); i++)
+		if (c[i]->in_table)
+			ocu_certs_remove(cs, c[i]);
+	ocu_certs_free(cs);
+	for (i = 0; i < COUNT(rows); i++) {
+		assert_non_null(X509_get0_pubkey(c[i]->issuer));
+		ocu_cert_put(c[i]);
+	}
+	pki_cert_fini(&id);
+}
+
 /* Returns the first byte of the key of the next one, 0 if there is none. */
 static char step(struct ocu_certs_walk *w)
 {
@@ -469,6 +515,7 @@ int main(void)
 		cmocka_unit_test(many_uris),
 		cmocka_unit_test(validators),
 		cmocka_unit_test(table),
+		cmocka_unit_test(issuers),
 		cmocka_unit_test(walk),
 		cmocka_unit_test(responders),
 		cmocka_unit_test(spare_responders),
