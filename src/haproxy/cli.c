@@ -122,7 +122,7 @@ static int inquiry_begin(struct appctx *appctx, enum ocu_inquiry_kind what, cons
 	q->host.answered = answered;
 	q->appctx = appctx;
 	ctx->q = q;
-	ocu_engine_inquire(ocu_host_engine, &q->host.inquiry);
+	ocu_host_inquire(&q->host);
 	return 0;
 }
 
@@ -217,16 +217,6 @@ static int (*stock_parse[WRAPPED])(char **args, char *payload, struct appctx *ap
 				   void *private);
 static void (*stock_release[WRAPPED])(struct appctx *appctx);
 
-/* HAProxy's own does it; what became of it is looked at afterwards. */
-#define AFTER(name, i, path)                                                                      \
-	static int name(char **args, char *payload, struct appctx *appctx, void *private)         \
-	{                                                                                         \
-		int rc = stock_parse[i](args, payload, appctx, private);                          \
-		ocu_host_look(path);                                                              \
-		return rc;                                                                        \
-	}
-AFTER(after_del_crtlist, DEL_CRTLIST, NULL)
-
 /* Whether HAProxy's command, which answers at once, has worked. */
 static bool worked(const struct appctx *appctx)
 {
@@ -257,6 +247,24 @@ static int after_del_cert(char **args, char *payload, struct appctx *appctx, voi
 
 	if (worked(appctx))
 		ocu_ahead_drop(args[3]);
+	ocu_host_look(NULL);
+	return rc;
+}
+
+/* The certificate is known by its file, a line of the list may follow that. */
+static int after_del_crtlist(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	char *path = strndup(args[4], strcspn(args[4], ":"));
+	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
+	bool stapled;
+	size_t len;
+	int rc;
+
+	stapled = path && !ocu_stores_lookup(path, key, &len);
+	free(path);
+	rc = stock_parse[DEL_CRTLIST](args, payload, appctx, private);
+	if (stapled)
+		ocu_host_look_at(key);
 	ocu_host_look(NULL);
 	return rc;
 }
@@ -295,7 +303,6 @@ static int before_commit(char **args, char *payload, struct appctx *appctx, void
 	return rc;
 }
 
-/* Nobody would come for what HAProxy's command puts into the tree. */
 /* The entry is that of the response's CertID. */
 static void look_at_response(const char *b64)
 {
@@ -325,6 +332,7 @@ static int after_set_response(char **args, char *payload, struct appctx *appctx,
 	return rc;
 }
 
+/* Nobody would come for what HAProxy's command puts into the tree. */
 static int before_update(char **args, char *payload, struct appctx *appctx, void *private)
 {
 	if (*args[3] && !ocu_host_runs())

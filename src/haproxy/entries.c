@@ -437,6 +437,8 @@ void ocu_entries_look(struct ocu_engine *e,
 	struct known *k = known_find(key);
 	struct certificate_ocsp *entry = k ? entry_find(k) : NULL;
 
+	if (k && !entry)
+		forget(e, k);
 	if (!entry)
 		return;
 	if (path && !k->loaded)

@@ -56,6 +56,7 @@ struct look {
 	char path[]; /* "": by its key */
 };
 static struct look *looks;
+static struct ocu_host_inquiry *questions; /* that came while there were such */
 static unsigned swept_for, sweep_wanted; /* counts of calls of ocu_host_look() */
 
 /* ---- what the engine asks for ---- */
@@ -285,6 +286,28 @@ void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH
 	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
 }
 
+void ocu_host_inquire(struct ocu_host_inquiry *a)
+{
+	if (!HA_ATOMIC_LOAD(&looks)) {
+		ocu_engine_inquire(ocu_host_engine, &a->inquiry);
+		return;
+	}
+	a->next = HA_ATOMIC_LOAD(&questions);
+	while (!HA_ATOMIC_CAS(&questions, &a->next, a))
+		;
+	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
+}
+
+static void questions_ask(void)
+{
+	struct ocu_host_inquiry *a = HA_ATOMIC_XCHG(&questions, NULL), *next;
+
+	for (; a; a = next) {
+		next = a->next;
+		ocu_engine_inquire(ocu_host_engine, &a->inquiry);
+	}
+}
+
 static void look(struct look *l)
 {
 	if (!*l->path) {
@@ -434,6 +457,8 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 	} else if (locked) {
 		t->expire = tick_add(now_ms, ISOLATE_MS);
 	}
+	/* a transaction may last, and is not waited for */
+	questions_ask();
 	if (!sweep())
 		t->expire = tick_first(t->expire, tick_add(now_ms, SWEEP_MS));
 	if (more)
@@ -563,6 +588,7 @@ void ocu_host_fini(void)
 	while (early)
 		early_drop();
 	if (ocu_host_engine) {
+		questions_ask();
 		batch_swap(st);
 		batch_end(st);
 		ocu_host_give_up();

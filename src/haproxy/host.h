@@ -18,6 +18,7 @@ extern struct ocu_engine *ocu_host_engine;
  */
 struct ocu_host_inquiry {
 	struct ocu_inquiry inquiry;
+	struct ocu_host_inquiry *next;
 	void (*answered)(struct ocu_host_inquiry *a);
 };
 
@@ -68,8 +69,13 @@ bool ocu_host_runs(void);
  */
 void ocu_host_look(const char *path);
 
-/* A command has set the response of the entry <key>. Any HAProxy thread. */
+/* A command may have set the response of the entry <key>, or removed it. Any HAProxy thread. */
 void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH]);
+
+/* Asks the engine, which answers by what it has learned of the commands before this one. Any HAProxy
+ * thread.
+ */
+void ocu_host_inquire(struct ocu_host_inquiry *a);
 
 /* Frees the engine: nobody will take in what it is told. While no other thread of HAProxy runs. */
 void ocu_host_give_up(void);
