@@ -5,6 +5,8 @@
 #ifndef OCU_CERT_H
 #define OCU_CERT_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/x509.h>
 #include <sys/queue.h>
 

@@ -3,6 +3,8 @@
 #ifndef OCU_DIGEST_H
 #define OCU_DIGEST_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/evp.h>
 
 /* Returns the digest <nid>, which is NID_sha1, NID_sha224, NID_sha256, NID_sha384 or NID_sha512;

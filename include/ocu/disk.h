@@ -5,6 +5,8 @@
 #ifndef OCU_DISK_H
 #define OCU_DISK_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/x509.h>
 #include <sched.h>
 #include <sys/types.h>

@@ -9,6 +9,8 @@
 #ifndef OCU_ENGINE_H
 #define OCU_ENGINE_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/x509.h>
 
 #include "ocu/base.h"

@@ -5,6 +5,8 @@
 #ifndef OCU_OCSP_H
 #define OCU_OCSP_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/ocsp.h>
 #include <openssl/x509.h>
 

@@ -3,6 +3,8 @@
 #ifndef OCU_SIGNATURE_H
 #define OCU_SIGNATURE_H
 
+#include "ocu/openssl.h"
+
 #include <openssl/x509.h>
 
 #include "ocu/base.h"

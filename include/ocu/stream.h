@@ -5,6 +5,8 @@
 #ifndef OCU_STREAM_H
 #define OCU_STREAM_H
 
+#include "ocu/openssl.h"
+
 #include <ev.h>
 #include <openssl/ssl.h>
 

@@ -11,6 +11,7 @@
 
 #include "ocu/accept.h"
 #include "ocu/look.h"
+#include "ocu/openssl.h"
 #include "ocu/rows.h"
 #include "ocu/say.h"
 #include "ocu/state.h"
@@ -341,6 +342,8 @@ void ocu_engine_free(struct ocu_engine *e)
 	ocu_outbox_fini(&e->outbox);
 	free(e);
 }
+
+const char ocu_built_for_openssl[] = OPENSSL_VERSION_TEXT;
 
 void ocu_engine_versions(char out[static OCU_FETCH_VERSIONS_BYTES])
 {

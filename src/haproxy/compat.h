@@ -5,20 +5,20 @@
 #ifndef OCU_HAPROXY_COMPAT_H
 #define OCU_HAPROXY_COMPAT_H
 
-#include <haproxy/api.h>
-#include <haproxy/openssl-compat.h>
-
 #if !defined(USE_OPENSSL)
 #error "the OCSP updater module needs HAProxy with USE_OPENSSL=1"
-#elif defined(OPENSSL_NO_OCSP) || defined(OPENSSL_IS_BORINGSSL) || \
-	!defined(SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB)
-#error "the OCSP updater module needs a TLS library in which HAProxy can staple OCSP responses"
+#elif defined(USE_OPENSSL_WOLFSSL)
+#error "the OCSP updater module needs HAProxy with OpenSSL, not with USE_OPENSSL_WOLFSSL"
 #elif !defined(USE_THREAD)
-#error "the OCSP updater module needs HAProxy with USE_THREAD=1, which is the default"
+#error "the OCSP updater module needs HAProxy with USE_THREAD=1, as TARGET=linux-glibc has it"
 #elif !__has_include(<haproxy/ssl_ocsp-t.h>)
 #error "this HAProxy has no OCSP updates: use 2.8 or later, or 2.6 with haproxy-patches/2.6"
 #endif
 
+#include "ocu/openssl.h"
+
+#include <haproxy/api.h>
+#include <haproxy/openssl-compat.h>
 #include <haproxy/fd.h>
 #include <haproxy/global.h>
 #include <haproxy/ssl_ckch.h>

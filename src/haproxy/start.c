@@ -21,6 +21,7 @@
 #include "host.h"
 #include "wait.h"
 #include "ocu/etc.h"
+#include "ocu/openssl.h"
 #include "ocu/stream.h"
 
 /* What the engine keeps pointers to. */
@@ -395,7 +396,8 @@ static void register_build_options(void)
 	char versions[OCU_FETCH_VERSIONS_BYTES], *text = NULL;
 
 	ocu_engine_versions(versions);
-	memprintf(&text, "Built with OCSP updater module version %s (%s)", OCU_VERSION, versions);
+	memprintf(&text, "Built with OCSP updater module version %s (%s, for %s)", OCU_VERSION,
+		  versions, ocu_built_for_openssl);
 	hap_register_build_opts(text, 1);
 }
 INITCALL0(STG_REGISTER, register_build_options);
