@@ -10,12 +10,15 @@ HAPROXY_FLAGS ?= TARGET=linux-glibc USE_OPENSSL=1 USE_PCRE2=1 USE_ZLIB=1
 export HAPROXY_FLAGS
 JOBS ?= $(shell nproc)
 
+# Where HAProxy's OpenSSL is: the core has to be compiled for the same one.
+SSL_INC = $(patsubst SSL_INC=%,%,$(filter SSL_INC=%,$(HAPROXY_FLAGS)))
+
 # HAProxy's make gets what its rule names and nothing else of this command line.
 MAKEOVERRIDES =
 
 BRANCHES := $(notdir $(wildcard haproxy-patches/[0-9]*))
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
-OCU_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude $(WARN) -fPIC -pthread -MMD -MP
+OCU_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude $(SSL_INC:%=-I%) $(WARN) -fPIC -pthread -MMD -MP
 OCU_LIBS = -lcares -lev
 
 # A variant of the build is a suffix: nothing, -asan or -tsan.
@@ -39,8 +42,18 @@ deps = .ci/deps
 # HAProxy's own code has pointers that the two checks left out would report in every run.
 sanitized = OPT_CFLAGS=-O1 CPU_CFLAGS=-O1 ARCH_FLAGS='-g $(SAN$(call san,$*)) \
 	-fno-sanitize=alignment,null'
-haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) haproxy CC='$(CC)' \
+haproxy_make = $(MAKE) --no-print-directory $(submake_jobs) -C $(@D) CC='$(CC)$(1)' \
 	$(HAPROXY_FLAGS)
+glue_objects = $(GLUE:src/haproxy/%.c=addons/ocu/%.o)
+glue_flags = $(if $(call san,$*),$(sanitized)) ADDINC=-I$(CURDIR)/include \
+	EXTRA_OBJS='$(glue_objects) $(CURDIR)/build/libocu$(call san,$*).a' ADDLIB='$(OCU_LIBS)'
+
+ifneq ($(words $(filter TARGET=%,$(HAPROXY_FLAGS))),1)
+$(error HAPROXY_FLAGS has to have one TARGET=, as in 'TARGET=linux-glibc USE_OPENSSL=1')
+endif
+ifneq ($(filter ADDINC=% ADDLIB=% EXTRA_OBJS=%,$(HAPROXY_FLAGS)),)
+$(error HAPROXY_FLAGS has ADDINC, ADDLIB or EXTRA_OBJS, which the module needs: try DEFINE, LDFLAGS)
+endif
 
 .SUFFIXES:
 .SECONDARY:
@@ -68,19 +81,22 @@ need-build need-lint need-demo need-test:
 # What the build was configured with; each file changes only when its text does.
 build/.flags: FORCE
 	@mkdir -p build
-	@echo '$(CC) $(CFLAGS) $(LDFLAGS) $(HAPROXY_FLAGS)' >$@.new
+	@echo '$(CC) $(CFLAGS) $(LDFLAGS) $(SSL_INC) $(HAPROXY_FLAGS)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 build/.source: FORCE
 	@mkdir -p build
-	@echo '$(HAPROXY_TARBALL) $(HAPROXY_SRC)' >$@.new
+	@haproxy-patches/get given >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # The core. Its directories are prerequisites so that a removed file is noticed.
 lib: build/libocu.a ## build/libocu.a: the core without HAProxy
 
+# A HAProxy that somebody brings is looked at before the core is compiled for it.
+looked_at = $(if $(filter haproxy,$(MAKECMDGOALS)),build/haproxy-own/.fits)
+
 define core_rules
-build/obj$(1)/%.o: src/%.c build/.flags | need-build
+build/obj$(1)/%.o: src/%.c build/.flags | need-build $(looked_at)
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) $$(SAN$(1)) -c -o $$@ $$<
 
@@ -93,7 +109,7 @@ endef
 $(foreach v,none $(VARIANTS),$(eval $(call core_rules,$(v:none=))))
 
 # HAProxy. A tree is unpacked anew when a patch changes, so a half-patched one is never built.
-haproxy: build/haproxy-own/haproxy ## build/haproxy-own/haproxy: HAPROXY_SRC=<dir>, 2.6 to 3.5
+haproxy: build/haproxy-own/haproxy ## build/haproxy-own/haproxy: HAPROXY_SRC=<dir> (2.6, 2.8 to 3.5)
 	@:
 haproxy-%: build/haproxy-%/haproxy ## build/haproxy-%/haproxy (3.0, 3.0-released; -asan, -tsan)
 	@:
@@ -119,14 +135,20 @@ build/haproxy-%/.glue: build/haproxy-%/.patched src/haproxy $$(GLUE_FILES) \
 	@$(if $(GLUE),ln -s $(GLUE_FILES:%=../../../../%) $(@D)/addons/ocu/)
 	@touch $@
 
-build/haproxy-%/haproxy: build/haproxy-%/.glue build/.flags build/libocu$$(call san,$$*).a
-	+$(haproxy_make) $(if $(call san,$*),$(sanitized)) \
-		EXTRA_OBJS='$(GLUE:src/haproxy/%.c=addons/ocu/%.o) $(abspath $(filter %.a,$^))' \
-		ADDINC=-I$(CURDIR)/include ADDLIB='$(OCU_LIBS)'
+# One file of the glue is compiled before the core and HAProxy are: it tells whether the module can
+# be built with this HAProxy and these flags. When SSL_INC changes, which .fits has in it, HAProxy
+# would compile nothing anew.
+build/haproxy-%/.fits: build/haproxy-%/.glue build/.flags
+	@[ "$$(cat $@ 2>/dev/null)" = '$(SSL_INC)' ] || find $(@D) -name '*.o' -delete
+	+@$(call haproxy_make, -Wfatal-errors) $(firstword $(glue_objects)) $(glue_flags)
+	@echo '$(SSL_INC)' >$@
+
+build/haproxy-%/haproxy: build/haproxy-%/.fits build/libocu$$(call san,$$*).a
+	+$(haproxy_make) haproxy $(glue_flags)
 	@touch $@
 
 build/stock-%/haproxy: build/stock-%/.unpacked build/.flags
-	+$(haproxy_make) $(if $(call san,$*),$(sanitized))
+	+$(haproxy_make) haproxy $(if $(call san,$*),$(sanitized))
 	@touch $@
 
 # Test programs: every file of tests/unit is one, tests/case.c lets them run one case, tests/lib is
