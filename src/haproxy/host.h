@@ -72,8 +72,8 @@ void ocu_host_look(const char *path);
 /* A command may have set the response of the entry <key>, or removed it. Any HAProxy thread. */
 void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH]);
 
-/* Asks the engine, which answers by what it has learned of the commands before this one. Any HAProxy
- * thread.
+/* Asks the engine, which answers by what it has learned of the commands before this one. Any
+ * HAProxy thread.
  */
 void ocu_host_inquire(struct ocu_host_inquiry *a);
 
