@@ -19,6 +19,7 @@
 
 #define LIMIT_MS 20000
 #define ASK_EVERY_MS 20
+#define ANSWER_MS 3000   /* then it is asked again: a master may lose a question to a new worker */
 #define LINE_BYTES 4096
 #define ANSWER_BYTES (1 << 20)
 
@@ -200,7 +201,7 @@ static void cli_ask(const char *path, const char *command, int64_t end, char *an
 bool wait_cli(const char *path, const char *command, const char *regex)
 {
 	static char answer[ANSWER_BYTES];
-	int64_t end = now_ms() + LIMIT_MS;
+	int64_t end = now_ms() + LIMIT_MS, until;
 	bool there = false;
 	char dir[PATH_MAX];
 	regex_t re;
@@ -211,7 +212,8 @@ bool wait_cli(const char *path, const char *command, const char *regex)
 	dir_of(path, dir);
 	fd = watch(dir);
 	while (fd >= 0 && !there && left_ms(end)) {
-		cli_ask(path, command, end, answer);
+		until = now_ms() + ANSWER_MS;
+		cli_ask(path, command, until < end ? until : end, answer);
 		there = regexec(&re, answer, 0, NULL, 0) == 0;
 		/* a socket that comes is an event, an answer that changes is none */
 		if (!there)
