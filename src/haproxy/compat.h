@@ -21,6 +21,7 @@
 #include <haproxy/openssl-compat.h>
 #include <haproxy/fd.h>
 #include <haproxy/global.h>
+#include <haproxy/mworker-t.h>
 #include <haproxy/ssl_ckch.h>
 #include <haproxy/ssl_ocsp.h>
 #include <haproxy/ssl_sock.h>
@@ -57,6 +58,12 @@
 #define OCU_DISABLE_AT NULL
 #define OCU_MODE SSL_SOCK_OCSP_UPDATE_OFF
 #define OCU_DISABLED false
+#endif
+
+#ifdef PROC_O_INIT /* 3.1 and later */
+#define OCU_WORKER_LOADS true /* the configuration; else it is the master */
+#else
+#define OCU_WORKER_LOADS false
 #endif
 
 #if __has_include(<haproxy/acme.h>) /* 3.2 and later */

@@ -361,6 +361,8 @@ static void tell_waited(void)
  */
 static int thread_init(void)
 {
+	if (master && tid == 0)
+		ocu_wait_master();
 	if (tid == 0)
 		ocu_wait_signals();
 	if (master || tid != 0 || !ocu_host_engine)

@@ -12,7 +12,8 @@
  *
  * The last two are blocked in a master that was re-executed, and are lost when HAProxy ignores them
  * for a moment, just before it sets up its own handlers. From 3.1 on a worker reads the
- * configuration while the master answers signals.
+ * configuration while the master answers signals; from 3.4 on that one ignores USR2 at the first
+ * start until its worker is ready, so there it is held back in the master.
  * A wait must not make these windows longer: TERM and INT go on ending the process, at once, and
  * the kernel ends the child with it. The others are held back meanwhile, and given to the process
  * once it is ready. One that was told by USR1 to finish, which it could not hear, waits no longer.
@@ -252,6 +253,13 @@ static const int held[] = { SIGUSR1, SIGUSR2, SIGHUP };
 static sigset_t mask_before;
 static int finish_fd = -1; /* a signalfd for SIGUSR1, where that is blocked */
 
+/* A worker ends with its master, as it does once it serves. <sig>: 0 to go on without it. */
+static void master_follow(int sig)
+{
+	if (OCU_WORKER_LOADS && (global.mode & MODE_MWORKER))
+		(void)prctl(PR_SET_PDEATHSIG, sig);
+}
+
 static void signals_hold(void)
 {
 	sigset_t set;
@@ -297,6 +305,18 @@ static void signals_keep(void)
 	if (finish_fd >= 0)
 		close(finish_fd);
 	finish_fd = -1;
+}
+
+void ocu_wait_master(void)
+{
+	struct sigaction is;
+	sigset_t set;
+
+	if (sigaction(SIGUSR2, NULL, &is) != 0 || is.sa_handler != SIG_IGN)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 void ocu_wait_signals(void)
@@ -479,6 +499,7 @@ void ocu_wait(const int *keep, size_t n)
 
 	if (!is_missing())
 		return;
+	master_follow(SIGTERM);
 	signals_hold();
 	do {
 		o = child_wait(end_ms, keep, n);
@@ -491,4 +512,5 @@ void ocu_wait(const int *keep, size_t n)
 		ha_notice("ocsp-update.wait: the time is over, and nobody says what is missing; "
 			  "HAProxy starts all the same.\n");
 	signals_keep();
+	master_follow(0);
 }

@@ -16,6 +16,9 @@
  */
 void ocu_wait(const int *keep, size_t n);
 
+/* In a master: holds USR2 back if it is ignored, which ends when HAProxy listens to its signals. */
+void ocu_wait_master(void);
+
 /* Gives this process the signals that came while it waited, if it was the one that did. Once its
  * handlers are in place.
  */
