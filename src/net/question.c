@@ -35,7 +35,8 @@ struct ocu_question {
 	bool exists;                    /* a name of the search list has other records */
 	int64_t until_ms;
 	unsigned left;                  /* times that a nameserver is still to be asked */
-	size_t next;                    /* the nameserver whose turn it is */
+	size_t next;                    /* the nameserver whose turn it is, */
+	int64_t next_ms;                /* and when that is, unless another one fails before */
 	size_t n_failed;
 	ev_timer timer;                 /* the next nameserver's turn, the limit, or the end */
 	struct ocu_question_answer answer;
@@ -46,17 +47,21 @@ struct ocu_question {
 
 /* ---- the end ---- */
 
-/* Ends what is under way at a nameserver. */
-static void asking_stop(struct asking *k)
+/* A socket was closed: who waits for one gets it. */
+static void socket_put(struct ocu_questions *s)
 {
-	struct ocu_questions *s = k->q->set;
-
-	if (!k->ask.channel)
-		return;
-	ocu_ask_cancel(&k->ask);
 	s->n_sockets--;
 	if (!TAILQ_EMPTY(&s->waiting))
 		ocu_loop_timer_start(s->loop, &s->turn, 0);
+}
+
+/* Ends what is under way at a nameserver. */
+static void asking_stop(struct asking *k)
+{
+	if (!k->ask.channel)
+		return;
+	ocu_ask_cancel(&k->ask);
+	socket_put(k->q->set);
 }
 
 static void askings_stop(struct ocu_question *q)
@@ -164,9 +169,7 @@ static void ask_cb(void *arg, enum ocu_status st, const struct ocu_records *r,
 
 	if (st == OCU_CANCELLED)
 		return;
-	q->set->n_sockets--;
-	if (!TAILQ_EMPTY(&q->set->waiting))
-		ocu_loop_timer_start(q->set->loop, &q->set->turn, 0);
+	socket_put(q->set);
 	if (st != OCU_OK) {
 		k->failed = true;
 		q->n_failed++;
@@ -231,9 +234,11 @@ static enum ocu_status asking_go(struct asking *k, const struct ocu_nameserver *
 
 	k->asked = true;
 	k->at_ms = ocu_now_ms();
+	q->next_ms = k->at_ms + s->try_ms;
 	if (k->ask.channel) {
 		st = ocu_ask_again(&k->ask, &q->answer.why);
-		s->n_sockets -= st != OCU_OK;
+		if (st != OCU_OK)
+			socket_put(s);
 	} else {
 		st = ocu_ask_start(&k->ask, s->loop, server, q->name, q->family, s->payload_bytes,
 				   ask_cb, k, &q->answer.why);
@@ -246,13 +251,19 @@ static enum ocu_status asking_go(struct asking *k, const struct ocu_nameserver *
 	return st;
 }
 
+/* Whether a nameserver is to be asked when its time has come. */
+static bool has_turn(const struct ocu_question *q)
+{
+	return q->left && !q->waits;
+}
+
 /* Sets the timer to the next turn, or to the limit. */
 static void timer_set(struct ocu_question *q)
 {
-	int64_t ms = q->until_ms - ocu_now_ms();
+	int64_t now = ocu_now_ms(), ms = q->until_ms - now;
 
-	if (q->left && !q->waits && ms > q->set->try_ms)
-		ms = q->set->try_ms;
+	if (has_turn(q) && ms > q->next_ms - now)
+		ms = q->next_ms - now;
 	/* Whether there are other nameservers now is asked as long as this one keeps silent. */
 	if (q->set->changed && ms > CHANGED_MS)
 		ms = CHANGED_MS;
@@ -287,15 +298,20 @@ static void question_go(struct ocu_question *q)
 static void timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct ocu_question *q = w->data;
+	int64_t now = ocu_now_ms();
 
 	(void)loop;
 	(void)revents;
 	if (q->over)
 		question_end(q, false);
-	else if (ocu_now_ms() >= q->until_ms)
+	else if (now >= q->until_ms)
 		question_down(q);
-	else if (!q->set->changed || !q->set->changed(q->set->changed_arg))
+	else if (q->set->changed && q->set->changed(q->set->changed_arg))
+		return; /* it has begun anew */
+	else if (has_turn(q) && now >= q->next_ms)
 		question_go(q);
+	else
+		timer_set(q);
 }
 
 /* Those that wait get what is free, in their order. */

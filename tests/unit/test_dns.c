@@ -512,6 +512,34 @@ static void failover(void **state)
 	dnsd_free(good);
 }
 
+/* Who is to be waited for longer than others are is: the next one is asked after try_ms, however
+ * often something else is looked after meanwhile.
+ */
+static void patient(void **state)
+{
+	struct dnsd *slow_one = dnsd_new(), *next = dnsd_new();
+	struct ocu_dns_conf conf = { .try_ms = 60000, .limit_ms = 60000 };
+	struct ocu_dns *d;
+	struct ask k;
+	char csv[64];
+
+	(void)state;
+	set(slow_one, "a.test a=192.0.2.1 delay=2500");
+	set(next, "a.test a=192.0.2.2");
+	snprintf(csv, sizeof(csv), "127.0.0.1:%u,127.0.0.1:%u", dnsd_port(slow_one),
+		 dnsd_port(next));
+	conf.nameservers = csv;
+	d = dns_make(&conf);
+	ask_wait(d, &k, "a.test", OCU_IPV4);
+	assert_string_equal(k.text, "192.0.2.1 ");
+	assert_int_equal(k.asked, 1);
+	assert_int_equal(dnsd_count(slow_one, "a.test"), 1);
+	assert_int_equal(dnsd_count(next, "a.test"), 0);
+	ocu_dns_free(d);
+	dnsd_free(slow_one);
+	dnsd_free(next);
+}
+
 static void cached(void **state)
 {
 	struct dnsd *s = dnsd_new();
@@ -1054,6 +1082,7 @@ int main(void)
 		TEST(families_are_apart),
 		TEST(truncated),
 		TEST(failover),
+		TEST(patient),
 		TEST(cached),
 		TEST(ttl_ends),
 		TEST(down_is_not_cached),
