@@ -72,6 +72,7 @@ struct ocu_item {
 	struct ocu_place *at;    /* when FLYING */
 	/* private */
 	uint64_t seq;
+	unsigned forgiven;       /* failures in a row before the last success */
 	struct ocu_lane *lane;   /* when FLYING: that of `at`, whatever the caller does to it */
 	bool probes, hangs;      /* when FLYING */
 	bool asked;              /* a turn of this try was in vain */
@@ -119,6 +120,13 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
  */
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
 		   const struct ocu_clock *now);
+
+/* Says that the host does not staple the response which a turn of <item> has brought: <held> is held
+ * still (borrowed; all zero: nothing). That is a failure of this certificate, one more than there
+ * were before the response came: who is refused each time is asked for less and less often.
+ */
+void ocu_plan_refused(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
+		      const struct ocu_clock *now);
 
 /* Makes <item> due at once by the order of an administrator, first in the queue of its first
  * place, even if that lane is down, paused or paced; but not beyond its window. The other places

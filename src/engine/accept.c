@@ -166,9 +166,7 @@ static void save(struct ocu_accepted *a)
 	ocu_disk_save_start(a->engine->disk, s);
 }
 
-/* The host has refused <a>: what it stapled before is held. That counts as a failure, so that it is
- * not asked for again at once, for ever.
- */
+/* The host has refused <a>: what it stapled before is held. */
 static void take_back(struct ocu_accepted *a, const struct ocu_clock *now)
 {
 	struct ocu_cert *c = a->cert;
@@ -178,8 +176,7 @@ static void take_back(struct ocu_accepted *a, const struct ocu_clock *now)
 		return;
 	/* they are of the refused one: a 304 would keep it from coming again */
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
-	c->item.failures++;
-	ocu_plan_held(a->engine->plan, &c->item, &c->stapled, now);
+	ocu_plan_refused(a->engine->plan, &c->item, &c->stapled, now);
 	ocu_watch_cert(&a->engine->watch, c, now);
 }
 

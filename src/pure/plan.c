@@ -306,10 +306,15 @@ static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max
 		item_later(p, item, now);
 }
 
+static void count(unsigned *n)
+{
+	*n += *n < UINT32_MAX;
+}
+
 /* Ends the try of <item>, no place of which is left. */
 static void item_fails(struct ocu_plan *p, struct ocu_item *item)
 {
-	item->failures += item->failures < UINT32_MAX;
+	count(&item->failures);
 	item->ordered = false;
 	item_schedule(p, item, -1);
 }
@@ -409,21 +414,35 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	item_schedule(p, item, -1);
 }
 
-void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
-		   const struct ocu_clock *now)
+/* Lets <held> be what is held for <item> after so many failures in a row, and schedules it anew. */
+static void item_hold(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
+		      unsigned failures)
 {
-	see(p, now);
 	if (item->state != OCU_ITEM_FLYING)
 		item_unlink(p, item);
 	item->held = *held;
-	if (item_usable(p, item))
-		item->failures = 0;
+	item->failures = failures;
 	if (item->state == OCU_ITEM_FLYING)
 		return;
 	if (item->ordered)
 		item_obey(p, item);
 	else
 		item_schedule(p, item, -1);
+}
+
+void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
+		   const struct ocu_clock *now)
+{
+	see(p, now);
+	item_hold(p, item, held, ocu_held_usable(held, now->wall_s) ? 0 : item->failures);
+}
+
+void ocu_plan_refused(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
+		      const struct ocu_clock *now)
+{
+	see(p, now);
+	count(&item->forgiven);
+	item_hold(p, item, held, item->forgiven);
 }
 
 void ocu_plan_order(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
@@ -745,12 +764,13 @@ static void hold_back(struct ocu_plan *p)
 		return;
 	for (i = 0; i < p->locals && ms < OCU_PLAN_LOCAL_MAX_MS; i++)
 		ms *= 2;
-	p->locals += p->locals < UINT32_MAX;
+	count(&p->locals);
 	p->local_ms = p->now.mono_ms + min64(ms, OCU_PLAN_LOCAL_MAX_MS);
 }
 
 static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
 {
+	item->forgiven = item->failures;
 	item->failures = 0;
 	item->ordered = false;
 	item_schedule(p, item, max_age_s);

@@ -523,6 +523,32 @@ static void refused_beside_held(void **state)
 	free(der);
 }
 
+/* So it is if the host staples another one that is good for long. */
+static void refused_beside_good(void **state)
+{
+	struct host *h = started();
+	struct host_cert c;
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	cert_make(&c, "refused.pem", "ok");
+	n = response_make(&c, &der, -7200, 2 * PKI_DAY_S, false);
+	host_load(h, &c, false);
+	host_set(h, &c, der, n, false);
+	host_load(h, &c, true);
+	host_refuse(h, OCU_NOMEM);
+	order(h, &c);
+	host_await_line(h, "N refused.pem: not stapled: out of memory", 1);
+	barrier(h);
+	assert_believes(h, &c, -7200);
+	assert_says(h, &c, "State: waits after a failure");
+	assert_says(h, &c, "Failures in a row: 1");
+	host_free(h);
+	host_cert_fini(&c);
+	free(der);
+}
+
 /* Two are on their way at once, and both are refused: neither is held. */
 static void refused_twice(void **state)
 {
@@ -1771,6 +1797,7 @@ int main(void)
 		cmocka_unit_test(added_again_meanwhile),
 		cmocka_unit_test(refused_by_host),
 		cmocka_unit_test(refused_beside_held),
+		cmocka_unit_test(refused_beside_good),
 		cmocka_unit_test(refused_twice),
 		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(set_newer),

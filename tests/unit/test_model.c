@@ -1006,7 +1006,7 @@ static void meddle(struct sim *s, struct cert *c)
 	c->free_ms = INT64_MAX;
 	c->least_ms = 0;
 	c->waits = false;
-	switch (dice(s) % 5) {
+	switch (dice(s) % 6) {
 	case 0:
 		if (!c->poison[0] || !c->resps[0]->calm) {
 			cert_remove(s, c);
@@ -1024,6 +1024,11 @@ static void meddle(struct sim *s, struct cert *c)
 		break;
 	case 3:
 		ocu_plan_held(s->plan, &c->item, &h, &now);
+		break;
+	case 4:
+		ocu_plan_refused(s->plan, &c->item, &h, &now);
+		/* that is one which nobody is told of */
+		c->failures = c->item.failures;
 		break;
 	default:
 		ocu_plan_automatic(s->plan, &c->item, !c->item.automatic, &now);

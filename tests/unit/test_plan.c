@@ -341,6 +341,71 @@ static void what_is_not_usable_is_a_failure(void **state)
 	}
 }
 
+static void refused(struct cert *c, const struct ocu_held *held)
+{
+	ocu_plan_refused(bed.p, &c->item, held, &bed.c);
+}
+
+/* What the host does not staple is a failure, each time one more, whatever else is held. */
+static void what_is_refused_is_a_failure(void **state)
+{
+	static const int64_t nothing[] = { 30000, 60000, 100000, 100000 };
+	static const int64_t held[] = { 30000, 60000, 120000, 240000 };
+	const struct ocu_held none = { 0 };
+	struct ocu_held old;
+	struct cert *c, *o;
+	unsigned i;
+
+	(void)state;
+	bed_begin(64, 16);
+	c = add("a");
+	for (i = 0; i < 4; i++) {
+		starts(c, 'a');
+		ends(c, OCU_END_NEW, true);
+		refused(c, &none);
+		assert_int_equal(c->item.failures, i + 1);
+		assert_int_equal(c->item.held.expiry, 0);
+		waits(c, OCU_WAIT_LATER, bed.c.mono_ms - MONO + nothing[i]);
+		pass(nothing[i]);
+	}
+	/* one that is taken ends that */
+	starts(c, 'a');
+	ends_well(c);
+	pass(3600000);
+	starts(c, 'a');
+	ends(c, OCU_END_NEW, true);
+	refused(c, &none);
+	assert_int_equal(c->item.failures, 1);
+	ocu_plan_remove(bed.p, &c->item);
+
+	o = add_idle("a");
+	hold(o, DAY, 7 * DAY);
+	old = o->item.held;
+	ocu_plan_automatic(bed.p, &o->item, true, &bed.c);
+	pass(3600000);
+	for (i = 0; i < 4; i++) {
+		starts(o, 'a');
+		ends(o, OCU_END_NEW, true);
+		refused(o, &old);
+		assert_int_equal(o->item.held.expiry, old.expiry);
+		waits(o, OCU_WAIT_LATER, bed.c.mono_ms - MONO + held[i]);
+		pass(held[i]);
+	}
+	/* in flight it is noted for what comes of that */
+	starts(o, 'a');
+	refused(o, &none);
+	waits(o, OCU_WAIT_FLYING, 0);
+	ends(o, OCU_END_REFUSED, true);
+	assert_int_equal(o->item.held.expiry, 0);
+	assert_true(o->item.failures > 5);
+	/* an order goes on */
+	ocu_plan_order(bed.p, &o->item, &bed.c);
+	refused(o, &old);
+	waits(o, OCU_WAIT_TURN, 0);
+	starts(o, 'a');
+	bed_end();
+}
+
 static void an_expired_certificate_is_left_alone(void **state)
 {
 	struct cert *c;
@@ -1974,6 +2039,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_decides_when),
 		cmocka_unit_test(max_age_is_heard),
 		cmocka_unit_test(what_is_not_usable_is_a_failure),
+		cmocka_unit_test(what_is_refused_is_a_failure),
 		cmocka_unit_test(an_expired_certificate_is_left_alone),
 		cmocka_unit_test(an_expired_certificate_leaves_its_queue),
 		cmocka_unit_test(a_step_of_the_clock_is_noticed),
