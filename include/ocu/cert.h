@@ -27,6 +27,8 @@ struct ocu_result {
 	enum ocu_status status;
 	bool not_modified;               /* OK: by 304 */
 	bool unchanged;                  /* OK: the held response was current */
+	bool refused;                    /* it was OK, but the host has refused the response, with
+					  * <status> */
 	int http_status;                 /* last one seen, 0: none */
 	struct sockaddr_storage address; /* last peer, ss_family 0: none */
 	size_t uri;                      /* the URI that was asked last */

@@ -53,6 +53,9 @@ void ocu_job_stranded(struct ocu_cert *c, const struct ocu_place *place);
 /* The try of <c> that is under way is over: what was seen in it becomes the result. */
 void ocu_job_settle(struct ocu_cert *c, enum ocu_status st);
 
+/* The host has refused what the last try of <c> brought, with <st>: so that has ended. */
+void ocu_job_refused(struct ocu_cert *c, enum ocu_status st);
+
 /* Forgets the try of <c> that is under way, as if it had not begun. */
 void ocu_job_forget(struct ocu_cert *c);
 

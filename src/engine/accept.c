@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ocu/job.h"
 #include "ocu/say.h"
 
 #define WAITED_AT_ONCE 64
@@ -176,6 +177,7 @@ static void take_back(struct ocu_accepted *a, const struct ocu_clock *now)
 		return;
 	/* they are of the refused one: a 304 would keep it from coming again */
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
+	ocu_job_refused(c, a->st);
 	ocu_plan_refused(a->engine->plan, &c->item, &c->stapled, now);
 	ocu_watch_cert(&a->engine->watch, c, now);
 }

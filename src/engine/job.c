@@ -317,6 +317,14 @@ void ocu_job_settle(struct ocu_cert *c, enum ocu_status st)
 	c->result->status = st;
 }
 
+void ocu_job_refused(struct ocu_cert *c, enum ocu_status st)
+{
+	if (!c->result || c->result->status != OCU_OK)
+		return;
+	c->result->refused = true;
+	c->result->status = st;
+}
+
 void ocu_job_forget(struct ocu_cert *c)
 {
 	free(c->trying);

@@ -13,6 +13,8 @@ enum ocu_say_status ocu_say_status(const struct ocu_cert *c)
 {
 	if (!c->result)
 		return OCU_SAY_UNKNOWN;
+	if (c->result->refused)
+		return OCU_SAY_INSERT;
 	switch (c->result->status) {
 	case OCU_OK:
 		return OCU_SAY_OK;
@@ -27,8 +29,6 @@ enum ocu_say_status ocu_say_status(const struct ocu_cert *c)
 	case OCU_ENDED:
 	case OCU_OLDER:
 		return OCU_SAY_CHECK;
-	case OCU_HELD:
-		return OCU_SAY_INSERT;
 	default:
 		return OCU_SAY_HTTP;
 	}
@@ -135,7 +135,9 @@ void ocu_say_reason(char out[static OCU_ERR_BYTES], const struct ocu_cert *c)
 	out[0] = '\0';
 	if (!c->result)
 		return;
-	if (c->result->status == OCU_OK)
+	if (c->result->refused)
+		snprintf(out, OCU_ERR_BYTES, "not stapled: %s", ocu_text(c->result->status));
+	else if (c->result->status == OCU_OK)
 		say_success(out, c);
 	else if (c->result->n_tried)
 		say_failure(out, c->result);

@@ -544,6 +544,13 @@ static void refused_beside_good(void **state)
 	assert_believes(h, &c, -7200);
 	assert_says(h, &c, "State: waits after a failure");
 	assert_says(h, &c, "Failures in a row: 1");
+	assert_says(h, &c, "Last result: 5 (Error during insertion)\n"
+			   "Reason: not stapled: out of memory\n");
+	host_refuse(h, OCU_OK);
+	order(h, &c);
+	host_await(h, &c, 1);
+	barrier(h);
+	assert_says(h, &c, "Last result: 1 (Update successful)\n");
 	host_free(h);
 	host_cert_fini(&c);
 	free(der);

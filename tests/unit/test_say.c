@@ -49,7 +49,7 @@ struct seen {
 /* A certificate whose last try ended so. */
 struct ended {
 	enum ocu_status status;
-	bool not_modified, unchanged, revoked;
+	bool not_modified, unchanged, revoked, refused;
 	size_t last;               /* the first attempt of the last turn */
 	struct seen seen[ATTEMPTS_MAX]; /* up to the first without a URL */
 };
@@ -71,6 +71,7 @@ static void cert_init(struct ocu_cert *c, const struct ended *e)
 	r->status = e->status;
 	r->not_modified = e->not_modified;
 	r->unchanged = e->unchanged;
+	r->refused = e->refused;
 	r->last = e->last;
 	r->address = address("192.0.2.1");
 	for (; r->n_tried < ATTEMPTS_MAX && e->seen[r->n_tried].url; r->n_tried++) {
@@ -134,7 +135,10 @@ static const struct {
 	  "r.test: 192.0.2.1:80: refused" },
 	{ { .status = OCU_NOMEM }, "out of memory" },
 	{ { .status = OCU_TIMEOUT }, "timed out" },
-	{ { .status = OCU_HELD }, "another response was set meanwhile" },
+	/* What the host did with it is said, whatever was seen on the way. */
+	{ { .status = OCU_HELD, .refused = true,
+	    .seen = { { URL, NULL, "no such name", OCU_DNS } } },
+	  "not stapled: another response was set meanwhile" },
 };
 
 static void said(void **state)
@@ -228,7 +232,6 @@ static const struct {
 	{ OCU_OTHER_CERT, 4, "OCSP response check failure" },
 	{ OCU_ENDED, 4, "OCSP response check failure" },
 	{ OCU_OLDER, 4, "OCSP response check failure" },
-	{ OCU_HELD, 5, "Error during insertion" },
 };
 
 static void status(void **state)
@@ -241,8 +244,11 @@ static void status(void **state)
 		cert_init(&c, &(struct ended){ .status = statuses[i].status });
 		assert_int_equal(ocu_say_status(&c), statuses[i].number);
 		assert_string_equal(ocu_say_status_text(ocu_say_status(&c)), statuses[i].text);
+		c.result->refused = true;
+		assert_int_equal(ocu_say_status(&c), 5);
 		free(c.result);
 	}
+	assert_string_equal(ocu_say_status_text(OCU_SAY_INSERT), "Error during insertion");
 	c.result = NULL;
 	assert_int_equal(ocu_say_status(&c), 0);
 	assert_string_equal(ocu_say_status_text(OCU_SAY_UNKNOWN), "Unknown");
