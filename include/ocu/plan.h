@@ -146,12 +146,14 @@ enum ocu_next {
 	OCU_NEXT_NOTHING,
 	OCU_NEXT_TURN,   /* a turn begins */
 	OCU_NEXT_FAILED, /* a try is over in vain without one more turn */
+	OCU_NEXT_EXPIRED, /* so is one whose certificate has expired while it waited */
 };
 
 /* Says what to do now. TURN: the turn <out> is to begin, and counts as in flight; it ends with one
  * call of ocu_plan_done() or ocu_plan_moved(). FAILED: after a turn in vain out->item has waited at
  * out->place, whose lane was shut, and no other place is left; that is as when ocu_plan_done()
- * returns true after a failure. NOTHING: *wake_ms is the monotonic time to ask again (INT64_MAX:
+ * returns true after a failure. EXPIRED: out->item has waited at out->place and is not asked for any
+ * more by itself. NOTHING: *wake_ms is the monotonic time to ask again (INT64_MAX:
  * when something else has happened); it may be that of <now>, for the next slice of something.
  * After any other function this one is to be called again.
  */

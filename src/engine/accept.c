@@ -8,6 +8,7 @@
 
 #include "ocu/job.h"
 #include "ocu/say.h"
+#include "ocu/settle.h"
 
 #define WAITED_AT_ONCE 64
 
@@ -179,6 +180,7 @@ static void take_back(struct ocu_accepted *a, const struct ocu_clock *now)
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_job_refused(c, a->st);
 	ocu_plan_refused(a->engine->plan, &c->item, &c->stapled, now);
+	ocu_settle_broken_off(a->engine, c, now);
 	ocu_watch_cert(&a->engine->watch, c, now);
 }
 
@@ -248,6 +250,7 @@ static void take_loaded(struct ocu_accepted *a, const struct ocu_clock *now)
 	/* they are of what was held */
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_plan_held(a->engine->plan, &c->item, &a->held, now);
+	ocu_settle_broken_off(a->engine, c, now);
 	publish(a, now);
 }
 

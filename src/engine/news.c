@@ -9,6 +9,7 @@
 
 #include "ocu/accept.h"
 #include "ocu/say.h"
+#include "ocu/settle.h"
 #include "ocu/turn.h"
 
 enum news_kind { NEWS_LOAD, NEWS_UNLOAD, NEWS_HELD, NEWS_FOUND };
@@ -84,6 +85,7 @@ static void take_held(struct ocu_engine *e, struct ocu_cert *c, const struct new
 		c->changes = n->changes;
 	ocu_cert_validators(c, &(struct ocu_http_validators){ 0 }, 0);
 	ocu_plan_held(e->plan, &c->item, &held, now);
+	ocu_settle_broken_off(e, c, now);
 	ocu_watch_cert(&e->watch, c, now);
 	if (!c->item.held.revoked || was_revoked || found)
 		return;

@@ -10,8 +10,8 @@
 
 #include "ocu/accept.h"
 #include "ocu/job.h"
-#include "ocu/look.h"
 #include "ocu/say.h"
+#include "ocu/settle.h"
 
 #define TURNS_AT_ONCE 64 /* begun before the loop looks at its sockets again */
 #define STEPPED_AT_ONCE 256 /* looked after since a step of the clock, likewise */
@@ -73,25 +73,6 @@ void ocu_turn_remove(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_
 		cert_drop(e, c);
 }
 
-/* The try of <c> is over. */
-static void settle(struct ocu_engine *e, struct ocu_cert *c, enum ocu_status st, bool revoked,
-		   const struct ocu_clock *now)
-{
-	char line[OCU_SAY_LINE_BYTES];
-
-	ocu_job_settle(c, st);
-	if (st == OCU_OK) {
-		c->successes++;
-		c->updated = now->wall_s;
-	} else {
-		c->failures++;
-	}
-	ocu_say_update(line, c, revoked, e->conf.reason_inside);
-	ocu_state_log(e, revoked ? OCU_LEVEL_ALERT : OCU_LEVEL_NOTICE, NULL, line);
-	ocu_watch_cert(&e->watch, c, now);
-	ocu_look_ending(e, now);
-}
-
 /* What the turn <j> brought is taken in, and goes on its way with <a> if it is new: the plan knows
  * how it ended.
  */
@@ -102,7 +83,7 @@ static void turn_over(struct ocu_engine *e, struct ocu_job *j, struct ocu_accept
 		ocu_cert_validators(j->cert, &j->fetch.validators, j->uri);
 		ocu_accept(a, &j->fetch.der, &j->fetch.fresh, now);
 	}
-	settle(e, j->cert, j->fetch.err.code, revoked, now);
+	ocu_settle(e, j->cert, j->fetch.err.code, revoked, now);
 }
 
 /* What fails for want of something on this side fails for all: it is said once a minute. */
@@ -205,7 +186,7 @@ static void turn_lost(struct ocu_engine *e, const struct ocu_turn *at, const str
 	struct ocu_cert *c = OCU_OWNER(at->item, struct ocu_cert, item);
 
 	ocu_job_stranded(c, at->place);
-	settle(e, c, OCU_CONNECT, false, now);
+	ocu_settle(e, c, OCU_CONNECT, false, now);
 }
 
 static void turn_begin(struct ocu_engine *e, const struct ocu_turn *turn,
@@ -285,6 +266,9 @@ static bool turn_next(struct ocu_engine *e, const struct ocu_clock *now, int64_t
 		return true;
 	case OCU_NEXT_FAILED:
 		turn_lost(e, &turn, now);
+		return true;
+	case OCU_NEXT_EXPIRED:
+		ocu_settle_broken_off(e, OCU_OWNER(turn.item, struct ocu_cert, item), now);
 		return true;
 	}
 	return false;

@@ -546,6 +546,15 @@ static struct ocu_place *leaving_slice(struct ocu_plan *p)
 
 /* ---- Turns ---- */
 
+/* Whether the item at the head of its queue has expired, and is asked for no more. */
+static bool item_expires(struct ocu_plan *p, struct ocu_item *item)
+{
+	if (item->ordered || !item_expired(p, item))
+		return false;
+	item_due(p, item);
+	return true;
+}
+
 /* Whether the item at the head of its queue is better off elsewhere, and goes there. It came when
  * the lane looked better, or others did worse. One whose try is over has no other way.
  */
@@ -557,10 +566,6 @@ static bool item_leaves(struct ocu_plan *p, struct ocu_place *pl)
 
 	if (item->ordered)
 		return false;
-	if (item_expired(p, item)) {
-		item_due(p, item);
-		return true;
-	}
 	if (item->state == OCU_ITEM_LATER || trust == OCU_TRUST_GOOD || trust == OCU_TRUST_PAUSED)
 		return false;
 	if (trust == OCU_TRUST_DOWN && item_affords(p, item))
@@ -617,7 +622,7 @@ static int64_t wake_at(const struct ocu_plan *p)
 enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
 			    int64_t *wake_ms)
 {
-	struct ocu_place *lost;
+	struct ocu_place *lost, *top;
 	struct ocu_lane *l;
 	bool more;
 	int i;
@@ -637,9 +642,13 @@ enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, str
 		l = now->mono_ms < p->local_ms ? NULL : ocu_lanes_next(&p->lanes);
 		if (!l)
 			break;
-		if (item_leaves(p, l->top))
+		top = l->top;
+		*out = (struct ocu_turn){ .item = top->item, .place = top };
+		if (item_expires(p, top->item))
+			return OCU_NEXT_EXPIRED;
+		if (item_leaves(p, top))
 			continue;
-		turn_start(p, l->top, out);
+		turn_start(p, top, out);
 		return OCU_NEXT_TURN;
 	}
 	if (!more && i < OCU_PLAN_SLICE)

@@ -661,6 +661,60 @@ static void set_newer(void **state)
 	free(held);
 }
 
+/* Lets <c> be refused with 503 once, after which it waits for the next turn of its try. */
+static void tried_in_vain(struct host *h, const struct host_cert *c)
+{
+	char *text;
+
+	host_load(h, c, true);
+	await_asked(c, 1);
+	/* Nothing tells when the answer has been read. */
+	while (!(text = host_ask(h, OCU_INQUIRY_DETAIL, c), strstr(text, "State: waits for its")))
+		free(text);
+	free(text);
+	assert_int_equal(host_lines(h, "<OCSP-UPDATE>"), 0);
+}
+
+/* What a try has seen is told, also if it ends because a response is set or the certificate has
+ * expired.
+ */
+static void broken_off(void **state)
+{
+	struct host_cert set, ends;
+	struct host *h = started();
+	uint8_t *der;
+	size_t n;
+
+	(void)state;
+	cert_make(&set, "set.pem", "status-503");
+	n = response_make(&set, &der, -60, 2 * PKI_DAY_S, false);
+	tried_in_vain(h, &set);
+	host_set(h, &set, der, n, false);
+	host_await_line(h, "N <OCSP-UPDATE> set.pem 2 \"HTTP error\" 1 0 \"127.0.0.1:", 1);
+	assert_int_equal(host_lines(h, ": status 503\""), 1);
+	assert_says(h, &set, "Failures: 1\nFailures in a row: 0");
+	assert_says(h, &set, "State: scheduled");
+	/* Nothing was seen since. */
+	host_set(h, &set, der, n, false);
+	barrier(h);
+	assert_int_equal(host_lines(h, "<OCSP-UPDATE>"), 1);
+	host_free(h);
+
+	h = started();
+	cert_make(&ends, "ends.pem", "status-503");
+	tried_in_vain(h, &ends);
+	atomic_store(&wall_s, 50 * 365 * PKI_DAY_S);
+	atomic_fetch_add(&monotonic_s, 120);
+	host_await_line(h, "N <OCSP-UPDATE> ends.pem 2 \"HTTP error\" 1 0 \"127.0.0.1:", 1);
+	barrier(h);
+	assert_int_equal(asked(&ends), 1);
+	atomic_store(&wall_s, 0);
+	host_free(h);
+	host_cert_fini(&set);
+	host_cert_fini(&ends);
+	free(der);
+}
+
 /* What is held is taken away while a responder is asked whether it is current. */
 static void taken_away(void **state)
 {
@@ -1808,6 +1862,7 @@ int main(void)
 		cmocka_unit_test(refused_twice),
 		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(set_newer),
+		cmocka_unit_test(broken_off),
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(held_before),
 		cmocka_unit_test(found_before),

@@ -553,6 +553,9 @@ static int64_t sim_start(struct sim *s)
 			idle = 0;
 		} else if (what == OCU_NEXT_FAILED) {
 			cert_fails(s, &t);
+		} else if (what == OCU_NEXT_EXPIRED) {
+			assert_true(OCU_OWNER(t.item, struct cert, item)->item.not_after <=
+				    wall(s));
 		} else if (wake > s->now) {
 			return wake;
 		} else if (idle++ > 4 * (s->n_certs + s->n_resps) / OCU_PLAN_SLICE + 8) {

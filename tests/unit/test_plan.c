@@ -122,6 +122,10 @@ static struct cert *next(struct ocu_turn *t)
 	case OCU_NEXT_FAILED:
 		fail_msg("%d has failed", (int)(OCU_OWNER(t->item, struct cert, item) -
 						bed.certs));
+		break;
+	case OCU_NEXT_EXPIRED:
+		fail_msg("%d has expired", (int)(OCU_OWNER(t->item, struct cert, item) -
+						 bed.certs));
 	}
 	return OCU_OWNER(t->item, struct cert, item);
 }
@@ -436,10 +440,11 @@ static void an_expired_certificate_is_left_alone(void **state)
 	bed_end();
 }
 
-/* It expires in a queue, the lane of which is down. */
+/* It expires in a queue, the lane of which is down: that is told, as its try ends by it. */
 static void an_expired_certificate_leaves_its_queue(void **state)
 {
 	struct cert *c, *o;
+	struct ocu_turn t;
 
 	(void)state;
 	bed_begin(64, 16);
@@ -453,8 +458,12 @@ static void an_expired_certificate_leaves_its_queue(void **state)
 	ends(o, OCU_END_UNREACHED, true);
 	waits(c, OCU_WAIT_DOWN, 1000);
 	pass(1000);
-	starts(o, 'a');
+	assert_int_equal(step(&t), OCU_NEXT_EXPIRED);
+	assert_ptr_equal(t.item, &c->item);
+	assert_ptr_equal(t.place, c->places);
+	assert_int_equal(c->item.failures, 0);
 	waits(c, OCU_WAIT_LATER, INT64_MAX - MONO);
+	starts(o, 'a');
 	bed_end();
 }
 
