@@ -113,7 +113,8 @@ void ocu_certs_free(struct ocu_certs *cs);
 
 /* Puts <c> into the table, taking the caller's reference, or returns the one with the same CertID
  * that is there already; NULL without memory. Whichever it returns, <c> then has the object for its
- * issuer that others with the same issuer have; the table keeps issuers until it is freed.
+ * issuer that others with the same issuer have. The table keeps issuers until it is freed: some
+ * kilobytes for each CA certificate that was ever loaded, however many certificates it has issued.
  */
 struct ocu_cert *ocu_certs_add(struct ocu_certs *cs, struct ocu_cert *c);
 

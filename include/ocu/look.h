@@ -11,7 +11,7 @@
 void ocu_look_start(struct ocu_engine *e);
 void ocu_look_stop(struct ocu_engine *e);
 
-/* Gives the alerts that are due at <now>, see ocu_watch_ending(). */
+/* Gives some of the alerts that are due at <now>, see ocu_watch_ending(); the others follow. */
 void ocu_look_ending(struct ocu_engine *e, const struct ocu_clock *now);
 
 #endif

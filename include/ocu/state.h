@@ -33,7 +33,9 @@ struct ocu_engine {
 	struct ocu_watch watch;
 	uint64_t random;
 	int64_t summary_ms; /* when it is due, 0: it was given */
+	struct ocu_missing *missing; /* what it is to say, while that is put together, or NULL */
 	int64_t sweep_ms;   /* when the state directory is swept next */
+	struct ocu_sweep *sweep; /* the next one, likewise */
 	unsigned steps;     /* of the wall clock that were noticed */
 	struct ocu_cert *stepped; /* whom to look after next since the last of them, or NULL */
 	int64_t local_ms;   /* a failure on this side is not said again before */

@@ -179,8 +179,13 @@ size_t ocu_engine_missing(const struct ocu_engine *e, bool must)
 size_t ocu_engine_say_missing(struct ocu_engine *e, bool must, char *out, size_t size)
 {
 	struct ocu_clock now = ocu_state_now(e);
+	struct ocu_missing m;
 
-	return ocu_watch_missing(e->certs, must, &now, out, size);
+	ocu_missing_init(&m, e->certs, must);
+	while (ocu_missing_next(&m, &now))
+		;
+	ocu_missing_fini(&m);
+	return ocu_missing_say(&m, out, size);
 }
 
 /* ---- the threads ---- */

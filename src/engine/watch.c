@@ -7,8 +7,6 @@
 
 #include "ocu/say.h"
 
-#define REASONS_MAX 3
-
 /* Hours before the end of a response at which it is said; from then on nothing is stapled. */
 static const int alert_hours[] = { 24, 6, 1 };
 #define ALERTS ((int)(sizeof(alert_hours) / sizeof(*alert_hours)))
@@ -107,6 +105,13 @@ static void alert_later(struct ocu_watch *w, struct ocu_cert *c, int64_t now_s)
 	ocu_heap_push(&w->ends, &c->alert);
 }
 
+bool ocu_watch_is_due(const struct ocu_watch *w, const struct ocu_clock *now)
+{
+	const struct ocu_heap_node *top = w->ends.first;
+
+	return top && OCU_OWNER(top, const struct ocu_cert, alert)->alert_s <= now->wall_s;
+}
+
 struct ocu_cert *ocu_watch_ending(struct ocu_watch *w, const struct ocu_clock *now, char *line,
 				  size_t size)
 {
@@ -114,11 +119,11 @@ struct ocu_cert *ocu_watch_ending(struct ocu_watch *w, const struct ocu_clock *n
 	char why[OCU_ERR_BYTES];
 	struct ocu_cert *c;
 	int64_t left_s;
+	int i;
 
-	while ((top = w->ends.first)) {
+	for (i = 0; i < OCU_WATCH_AT_ONCE && ocu_watch_is_due(w, now); i++) {
+		top = w->ends.first;
 		c = OCU_OWNER(top, struct ocu_cert, alert);
-		if (c->alert_s > now->wall_s)
-			return NULL;
 		left_s = c->item.held.expiry - now->wall_s;
 		if (left_s <= 0) {
 			alert_unset(w, c);
@@ -139,29 +144,57 @@ struct ocu_cert *ocu_watch_ending(struct ocu_watch *w, const struct ocu_clock *n
 	return NULL;
 }
 
-size_t ocu_watch_missing(struct ocu_certs *cs, bool must, const struct ocu_clock *now, char *out,
-			 size_t size)
+/* ---- who is without ---- */
+
+void ocu_missing_init(struct ocu_missing *m, struct ocu_certs *cs, bool must)
 {
+	m->must = must;
+	m->n[false] = m->n[true] = 0;
+	ocu_certs_walk_init(&m->walk, cs);
+}
+
+void ocu_missing_fini(struct ocu_missing *m)
+{
+	ocu_certs_walk_fini(&m->walk);
+}
+
+static void missing_add(struct ocu_missing *m, const struct ocu_cert *c)
+{
+	bool tried = c->result;
 	char reason[OCU_ERR_BYTES];
-	size_t n = 0, len = 0;
+
+	if (m->n[tried]++ >= OCU_MISSING_NAMED)
+		return;
+	ocu_say_reason(reason, c);
+	snprintf(m->named[tried][m->n[tried] - 1], OCU_MISSING_BYTES, "%.400s: %s", c->path,
+		 tried ? reason : "no answer yet");
+}
+
+bool ocu_missing_next(struct ocu_missing *m, const struct ocu_clock *now)
+{
 	struct ocu_cert *c;
-	int tried;
+	int i;
+
+	for (i = 0; i < OCU_WATCH_AT_ONCE && (c = ocu_certs_walk_next(&m->walk)); i++) {
+		if (c->automatic && c->n_uris && (c->must_staple || !m->must) &&
+		    !ocu_held_usable(&c->item.held, now->wall_s))
+			missing_add(m, c);
+	}
+	return m->walk.next;
+}
+
+size_t ocu_missing_say(const struct ocu_missing *m, char *out, size_t size)
+{
+	size_t all = m->n[false] + m->n[true], len = 0, n, i;
+	const char *one;
 
 	*out = '\0';
-	for (tried = 1; tried >= 0; tried--) {
-		for (c = ocu_certs_first(cs); c; c = c->next) {
-			if ((c->result != NULL) != tried || !c->automatic || !c->n_uris ||
-			    ocu_held_usable(&c->item.held, now->wall_s) ||
-			    (must && !c->must_staple))
-				continue;
-			if (n++ >= REASONS_MAX || len >= size)
-				continue;
-			ocu_say_reason(reason, c);
-			len += snprintf(out + len, size - len, "%s%s: %s", n > 1 ? "; " : "",
-					c->path, c->result ? reason : "no answer yet");
-		}
+	for (i = 0; i < all && i < OCU_MISSING_NAMED && len < size; i++) {
+		n = i < m->n[true] ? i : i - m->n[true];
+		one = m->named[i < m->n[true]][n];
+		len += snprintf(out + len, size - len, "%s%s", i ? "; " : "", one);
 	}
-	if (n > REASONS_MAX && len < size)
+	if (all > OCU_MISSING_NAMED && len < size)
 		snprintf(out + len, size - len, "; ...");
-	return n;
+	return all;
 }

@@ -1597,6 +1597,48 @@ static void saved_and_found(void **state)
 	host_cert_fini(&late);
 }
 
+static void put_expired(const struct dir *d, const struct host_cert *c)
+{
+	assert_int_equal(ocu_store_put(&d->store, c->key, c->key_len, (const uint8_t *)"x", 1,
+				       pki->now - PKI_DAY_S, NULL), OCU_OK);
+}
+
+/* Once a day the directory is swept, and what is of a certificate stays, however many there are. */
+static void swept(void **state)
+{
+	static struct host_cert cs[MANY];
+	struct host_cert stranger;
+	char path[64];
+	struct host *h;
+	struct dir d;
+	size_t i;
+
+	(void)state;
+	dir_init(&d);
+	h = host_new(&d.conf);
+	host_start(h);
+	for (i = 0; i < MANY; i++) {
+		snprintf(path, sizeof(path), "%zu.pem", i);
+		cert_make(&cs[i], path, "ok");
+		host_load(h, &cs[i], false);
+	}
+	barrier(h);
+	cert_make(&stranger, "stranger.pem", "ok");
+	for (i = 0; i < MANY; i++)
+		put_expired(&d, &cs[i]);
+	put_expired(&d, &stranger);
+	atomic_fetch_add(&monotonic_s, 25 * 3600);
+	/* Nothing tells when it is done. */
+	while (dir_has(&d, &stranger))
+		barrier(h);
+	host_free(h);
+	for (i = 0; i < MANY; i++)
+		assert_true(dir_has(&d, &cs[i]));
+	dir_fini(&d);
+	many_fini(cs);
+	host_cert_fini(&stranger);
+}
+
 /* What had expired by a clock that was wrong is looked for once more when that was set. */
 static void clock_set_back(void **state)
 {
@@ -1862,7 +1904,6 @@ int main(void)
 		cmocka_unit_test(refused_twice),
 		cmocka_unit_test(set_while_conditional),
 		cmocka_unit_test(set_newer),
-		cmocka_unit_test(broken_off),
 		cmocka_unit_test(taken_away),
 		cmocka_unit_test(held_before),
 		cmocka_unit_test(found_before),
@@ -1891,7 +1932,9 @@ int main(void)
 		cmocka_unit_test(disk_hangs),
 		/* Its disk thread stays until the end. */
 		cmocka_unit_test(stopped_while_disk_hangs),
-		/* The clock that it sets does not go back, and the kernel waits by another one. */
+		/* The clock that they set does not go back, and the kernel waits by another one. */
+		cmocka_unit_test(broken_off),
+		cmocka_unit_test(swept),
 		cmocka_unit_test(summary),
 	};
 	struct responder_conf conf = { .v6 = RESPONDER_REFUSE };

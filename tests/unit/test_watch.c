@@ -315,7 +315,55 @@ static void in_order(void **state)
 	bed_fini(&b);
 }
 
+/* However many responses are short, one call looks at a part of them. */
+static void in_parts(void **state)
+{
+	char line[OCU_SAY_LINE_BYTES], path[16];
+	int i, n, calls, looked = 0, most = 0, all = 3 * OCU_WATCH_AT_ONCE + 1;
+	struct ocu_cert *c;
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < all; i++) {
+		snprintf(path, sizeof(path), "%d.pem", i);
+		c = add(&b, path, &must, true);
+		hold(&b, c, 2 * HOUR);
+	}
+	for (calls = 0; ocu_watch_is_due(&b.watch, &b.now); calls++) {
+		assert_true(calls < all);
+		assert_null(ocu_watch_ending(&b.watch, &b.now, line, sizeof(line)));
+		/* nothing stands against any of them: they are to be looked at later */
+		for (n = 0, c = ocu_certs_first(b.certs); c; c = c->next)
+			n += c->alert_s > b.now.wall_s;
+		most = n - looked > most ? n - looked : most;
+		looked = n;
+	}
+	assert_int_equal(looked, all);
+	assert_int_equal(most, OCU_WATCH_AT_ONCE);
+	bed_fini(&b);
+}
+
 /* ---- who is without ---- */
+
+/* As who looks at all of them; in how many parts goes to *parts. */
+static size_t look(struct bed *b, bool must_staple, char *text, size_t size, int *parts)
+{
+	struct ocu_missing m;
+
+	ocu_missing_init(&m, b->certs, must_staple);
+	for (*parts = 1; ocu_missing_next(&m, &b->now); (*parts)++)
+		;
+	ocu_missing_fini(&m);
+	return ocu_missing_say(&m, text, size);
+}
+
+static size_t missing(struct bed *b, bool must_staple, char *text, size_t size)
+{
+	int parts;
+
+	return look(b, must_staple, text, size, &parts);
+}
 
 static void assert_missing(struct bed *b, size_t all, size_t must_staple)
 {
@@ -323,9 +371,8 @@ static void assert_missing(struct bed *b, size_t all, size_t must_staple)
 
 	assert_int_equal(atomic_load(&b->watch.missing[0]), all);
 	assert_int_equal(atomic_load(&b->watch.missing[1]), must_staple);
-	assert_int_equal(ocu_watch_missing(b->certs, false, &b->now, text, sizeof(text)), all);
-	assert_int_equal(ocu_watch_missing(b->certs, true, &b->now, text, sizeof(text)),
-			 must_staple);
+	assert_int_equal(missing(b, false, text, sizeof(text)), all);
+	assert_int_equal(missing(b, true, text, sizeof(text)), must_staple);
 }
 
 static void counted(void **state)
@@ -372,24 +419,61 @@ static void named(void **state)
 
 	(void)state;
 	bed_init(&b);
-	assert_int_equal(ocu_watch_missing(b.certs, false, &b.now, text, sizeof(text)), 0);
+	assert_int_equal(missing(&b, false, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
 	for (i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%d.pem", i);
 		c = add(&b, path, i ? &plain : &must, true);
 	}
 	result(c, OCU_TIMEOUT);
-	assert_int_equal(ocu_watch_missing(b.certs, false, &b.now, text, sizeof(text)), 3);
+	assert_int_equal(missing(&b, false, text, sizeof(text)), 3);
 	assert_string_equal(text, "2.pem: timed out; 0.pem: no answer yet; 1.pem: no answer yet");
-	assert_int_equal(ocu_watch_missing(b.certs, true, &b.now, text, sizeof(text)), 1);
+	assert_int_equal(missing(&b, true, text, sizeof(text)), 1);
 	assert_string_equal(text, "0.pem: no answer yet");
 	(void)add(&b, "4.pem", &plain, true);
-	assert_int_equal(ocu_watch_missing(b.certs, false, &b.now, text, sizeof(text)), 4);
+	assert_int_equal(missing(&b, false, text, sizeof(text)), 4);
 	assert_string_equal(text, "2.pem: timed out; 0.pem: no answer yet; 1.pem: no answer yet; "
 				  "...");
 	/* What there is no room for is cut. */
-	assert_int_equal(ocu_watch_missing(b.certs, false, &b.now, small, sizeof(small)), 4);
+	assert_int_equal(missing(&b, false, small, sizeof(small)), 4);
 	assert_string_equal(small, "2.pem: timed out; 0.pem");
+	bed_fini(&b);
+}
+
+/* Who goes meanwhile is not missed, and who comes may be. */
+static void looked_at_in_parts(void **state)
+{
+	const int all = 2 * OCU_WATCH_AT_ONCE + 1;
+	struct ocu_cert *first, *next;
+	struct ocu_missing m;
+	char text[768], path[16];
+	struct bed b;
+	int i, parts;
+
+	(void)state;
+	bed_init(&b);
+	for (i = 0; i < all; i++) {
+		snprintf(path, sizeof(path), "%d.pem", i);
+		(void)add(&b, path, &plain, true);
+	}
+	assert_int_equal(look(&b, false, text, sizeof(text), &parts), all);
+	assert_int_equal(parts, 3);
+	ocu_missing_init(&m, b.certs, false);
+	assert_true(ocu_missing_next(&m, &b.now));
+	assert_int_equal(ocu_missing_say(&m, text, sizeof(text)), OCU_WATCH_AT_ONCE);
+	for (first = ocu_certs_first(b.certs), i = 0; i < OCU_WATCH_AT_ONCE; i++)
+		first = first->next;
+	next = first->next;
+	ocu_certs_remove(b.certs, first);
+	ocu_watch_cert(&b.watch, first, &b.now);
+	ocu_plan_remove(b.plan, &first->item);
+	ocu_cert_put(first);
+	assert_ptr_equal(m.walk.next, next);
+	assert_false(ocu_missing_next(&m, &b.now));
+	assert_int_equal(ocu_missing_say(&m, text, sizeof(text)), all - 1);
+	assert_string_equal(text, "0.pem: no answer yet; 1.pem: no answer yet; "
+				  "2.pem: no answer yet; ...");
+	ocu_missing_fini(&m);
 	bed_fini(&b);
 }
 
@@ -402,8 +486,10 @@ int main(void)
 		cmocka_unit_test(responder_down),
 		cmocka_unit_test(nobody_to_ask),
 		cmocka_unit_test(in_order),
+		cmocka_unit_test(in_parts),
 		cmocka_unit_test(counted),
 		cmocka_unit_test(named),
+		cmocka_unit_test(looked_at_in_parts),
 	};
 	int failed;
 
