@@ -54,7 +54,11 @@ static enum ocu_status add_uri(void *arg, const char *uri, size_t n)
 		bad_uri(u, uri, n, err.msg);
 		return u->nomem ? OCU_NOMEM : OCU_OK;
 	}
-	ocu_url_text(&url, text);
+	/* As it is kept it may be some bytes longer, and is parsed again for each turn. */
+	if (ocu_url_text(&url, text) > OCU_URL_MAX_BYTES) {
+		bad_uri(u, uri, n, "URL is too long when it is complete");
+		return u->nomem ? OCU_NOMEM : OCU_OK;
+	}
 	c->uris[c->n_uris].literal = url.literal;
 	c->uris[c->n_uris].https = url.https;
 	c->uris[c->n_uris].text = strdup(text);

@@ -75,6 +75,28 @@ static void uris(void **state)
 	pki_cert_fini(&id);
 }
 
+/* One that has room for no more bytes is complete only with a slash. */
+static void longest_uri(void **state)
+{
+	char fits[OCU_URL_MAX_BYTES + 1] = "http://r.test?", over[OCU_URL_MAX_BYTES + 1];
+	const struct pki_cert conf = { .uris = { fits, over } };
+	struct pki_id id;
+	struct ocu_cert *c;
+	size_t n = strlen(fits);
+
+	(void)state;
+	memset(fits + n, 'x', sizeof(fits) - n);
+	memcpy(over, fits, sizeof(over));
+	fits[OCU_URL_MAX_BYTES - 1] = over[OCU_URL_MAX_BYTES] = '\0';
+	pki_cert_make(pki, &id, &conf);
+	c = cert_new("key", &id);
+	assert_int_equal(c->n_uris, 1);
+	assert_int_equal(strlen(c->uris[0].text), OCU_URL_MAX_BYTES);
+	assert_non_null(strstr(c->bad_uris, "': URL is too long when it is complete"));
+	ocu_cert_put(c);
+	pki_cert_fini(&id);
+}
+
 /* More of them than are looked at, and longer ones than are shown. */
 static void many_uris(void **state)
 {
@@ -512,6 +534,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uris),
+		cmocka_unit_test(longest_uri),
 		cmocka_unit_test(many_uris),
 		cmocka_unit_test(validators),
 		cmocka_unit_test(table),
