@@ -260,6 +260,21 @@ static void validators_take(struct ocu_job *j, const struct ocu_clock *now)
 	ocu_cert_validators(j->cert, &f->validators, j->uri);
 }
 
+/* <j> was redirected. Returns how it has ended by that. */
+static enum ocu_end moved(struct ocu_job *j, struct ocu_responders *rs)
+{
+	switch (hop_set(j, rs)) {
+	case OCU_OK:
+		return OCU_END_MOVED;
+	case OCU_HTTP:
+		redirects_over(&j->fetch);
+		return OCU_END_BROKEN;
+	default:
+		(void)ocu_fail(&j->fetch.err, OCU_NOMEM, "%s", ocu_text(OCU_NOMEM));
+		return OCU_END_LOCAL;
+	}
+}
+
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now)
 {
@@ -275,13 +290,8 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 	c->left_ms -= now->mono_ms - j->began_ms;
 	e.out_of_time = c->left_ms <= 0;
 	f->end = e.end;
-	if (f->end == OCU_END_MOVED) {
-		f->err.code = hop_set(j, rs);
-		if (f->err.code == OCU_HTTP)
-			redirects_over(f);
-		if (f->err.code != OCU_OK)
-			e.end = f->err.code == OCU_HTTP ? OCU_END_BROKEN : OCU_END_LOCAL;
-	}
+	if (f->end == OCU_END_MOVED)
+		e.end = moved(j, rs);
 	validators_take(j, now);
 	tried(j);
 	return e;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nomem.h"
 #include "ocu/job.h"
 #include "pki.h"
 
@@ -240,12 +241,49 @@ static void validators(void **state)
 	}
 }
 
+/* Where a redirect leads cannot be kept: that is said, and no fault of who redirects. */
+static void redirected_without_memory(void **state)
+{
+	struct ocu_turn t = { .first = true, .last = true };
+	bool failed = true;
+	struct ocu_ended e;
+	struct ocu_job *j;
+	struct bed b;
+	long n;
+
+	(void)state;
+	for (n = 0; failed; n++) {
+		bed_init(&b);
+		t.item = &b.c->item;
+		t.place = b.c->places;
+		assert_int_equal(ocu_job_new(&j, b.c, &t, 10000, &b.now), OCU_OK);
+		j->fetch.end = OCU_END_MOVED;
+		assert_int_equal(ocu_url_parse(&j->fetch.location, "http://s.test/", 14, NULL),
+				 OCU_OK);
+		nomem_fail(n);
+		e = ocu_job_end(j, b.rs, &b.now);
+		failed = nomem_failed();
+		nomem_fail(-1);
+		if (e.end == OCU_END_LOCAL)
+			assert_string_equal(j->fetch.err.msg, "out of memory");
+		else
+			assert_int_equal(e.end, OCU_END_MOVED);
+		assert_true(failed || e.end == OCU_END_MOVED);
+		ocu_job_free(j);
+		ocu_job_hop_free(b.c, b.rs);
+		bed_fini(&b);
+	}
+	/* the responder, its place in the table, the redirect */
+	assert_true(n > 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(too_little_time_is_no_proof),
 		cmocka_unit_test(all_the_time_is_proof),
 		cmocka_unit_test(validators),
+		cmocka_unit_test(redirected_without_memory),
 	};
 	int failed;
 
