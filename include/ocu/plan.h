@@ -121,9 +121,9 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
 		   const struct ocu_clock *now);
 
-/* Says that the host does not staple the response which a turn of <item> has brought: <held> is held
- * still (borrowed; all zero: nothing). That is a failure of this certificate, one more than there
- * were before the response came: who is refused each time is asked for less and less often.
+/* Says that the host does not staple the response which a turn of <item> has brought: <held> is
+ * held still (borrowed; all zero: nothing). That is a failure of this certificate, one more than
+ * there were before the response came: who is refused each time is asked for less and less often.
  */
 void ocu_plan_refused(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
 		      const struct ocu_clock *now);
@@ -152,10 +152,10 @@ enum ocu_next {
 /* Says what to do now. TURN: the turn <out> is to begin, and counts as in flight; it ends with one
  * call of ocu_plan_done() or ocu_plan_moved(). FAILED: after a turn in vain out->item has waited at
  * out->place, whose lane was shut, and no other place is left; that is as when ocu_plan_done()
- * returns true after a failure. EXPIRED: out->item has waited at out->place and is not asked for any
- * more by itself. NOTHING: *wake_ms is the monotonic time to ask again (INT64_MAX:
- * when something else has happened); it may be that of <now>, for the next slice of something.
- * After any other function this one is to be called again.
+ * returns true after a failure. EXPIRED: out->item has waited at out->place and is not asked for
+ * any more by itself. NOTHING: *wake_ms is the monotonic time to ask again (INT64_MAX: when
+ * something else has happened); it may be that of <now>, for the next slice of something. After any
+ * other function this one is to be called again.
  */
 enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, struct ocu_turn *out,
 			    int64_t *wake_ms);

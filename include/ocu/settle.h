@@ -14,8 +14,8 @@ void ocu_settle(struct ocu_engine *e, struct ocu_cert *c, enum ocu_status st, bo
 		const struct ocu_clock *now);
 
 /* Something else ends the try of <c>, if one is under way but no turn of it: another response is
- * held since, as the plan knows, or it has expired. What was seen last is why it failed; if nothing was there is
- * nothing to say. An order goes on, and is settled when it is over.
+ * held since, as the plan knows, or it has expired. What was seen last is why it failed; if nothing
+ * was there is nothing to say. An order goes on, and is settled when it is over.
  */
 void ocu_settle_broken_off(struct ocu_engine *e, struct ocu_cert *c, const struct ocu_clock *now);
 
