@@ -24,15 +24,17 @@ struct ocu_when {
 };
 
 /* Returns the milliseconds from wall clock <now> (seconds) until a response with these times, which
- * is held and usable, is refreshed: at the middle of its life (<this_update> to <expiry>), or, once
- * that has passed, after a quarter of what is left. That is then
+ * is held, usable, and as new as its responder has it, is refreshed: in the tenth of its life
+ * (<this_update> to <expiry>) that follows the middle, or, once that has passed, after a quarter of
+ * what is left. That is then
  * - not before mindelay, and not before <max_age_s> (RFC 9111; below 0: the responder named none),
  * - not after maxdelay,
  * - not so late that less than a quarter of what is left now remains: even mindelay ends no staple.
- * Up to a fifth earlier, as <rnd>, any 32 random bits, says. A bound from below counts for the
- * earliest time of that span, one from above for the latest, and where mindelay and maxdelay leave
- * less than the span between them, it goes beyond maxdelay. Any values are fine; the answer is at
- * least one second.
+ * When exactly, <rnd>, any 32 random bits, says. Not before the middle: responders sign anew at half
+ * of a life, and who comes earlier gets the same again. The other spans are a fifth: a bound from
+ * below counts for the earliest time of it, one from above for the latest, and where mindelay and
+ * maxdelay leave less than the span between them, it goes beyond maxdelay. Any values are fine; the
+ * answer is at least one second.
  */
 int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
 			 int64_t max_age_s, uint32_t rnd);

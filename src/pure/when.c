@@ -31,29 +31,65 @@ int64_t ocu_when_share(int64_t ms, uint32_t rnd)
 	return (int64_t)(high * rnd + (low * rnd >> 32));
 }
 
+/* Milliseconds from now: the earliest and the latest end of a span. */
+struct span {
+	int64_t from, to;
+};
+
 /* Returns the latest end of a span of a fifth whose earliest end is <ms>. */
 static int64_t latest(int64_t ms)
 {
 	return ms + ms / 4;
 }
 
+static int64_t earliest(int64_t ms)
+{
+	return ms - ms / 5;
+}
+
+static int64_t mindelay_ms(const struct ocu_when *w)
+{
+	return max64(limit(w->mindelay_s), 1) * 1000;
+}
+
+/* Returns maxdelay, which leaves the span of mindelay room; INT64_MAX: there is none. */
+static int64_t maxdelay_ms(const struct ocu_when *w)
+{
+	if (w->maxdelay_s == OCU_WHEN_AUTO)
+		return INT64_MAX;
+	return max64(limit(w->maxdelay_s) * 1000, latest(mindelay_ms(w)));
+}
+
+/* Returns the tenth of a life that follows its middle, which may have begun, or have passed. */
+static struct span after_middle(int64_t now, int64_t this_update, int64_t expiry)
+{
+	int64_t half = max64(expiry - this_update, 0) / 2, middle = this_update + half;
+
+	return (struct span){ .from = (middle - now) * 1000, .to = (middle - now + half / 5) * 1000 };
+}
+
+/* Moves <s> behind <floor>, before maxdelay, and to where a quarter of <left> remains at least. */
+static int64_t bounded(const struct ocu_when *w, struct span s, int64_t floor, int64_t left,
+		       uint32_t rnd)
+{
+	int64_t end = left > 0 ? min64(maxdelay_ms(w), left / 4 * 3) : maxdelay_ms(w);
+
+	if (s.from < floor)
+		s = (struct span){ .from = floor, .to = max64(s.to, latest(floor)) };
+	if (s.to > end)
+		s = (struct span){ .from = min64(s.from, earliest(end)), .to = end };
+	return max64(s.to - ocu_when_share(s.to - s.from, rnd), 1000);
+}
+
 int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
 			 int64_t max_age_s, uint32_t rnd)
 {
-	int64_t least = max64(limit(w->mindelay_s), 1) * 1000;
-	int64_t begin = limit(this_update), end = limit(expiry);
-	int64_t middle = begin + (end - begin) / 2;
-	int64_t left, ms;
+	int64_t left = max64(limit(expiry) - limit(now), 0) * 1000;
+	struct span s = after_middle(limit(now), limit(this_update), limit(expiry));
 
-	now = limit(now);
-	left = max64(end - now, 0) * 1000;
-	ms = now < middle ? (middle - now) * 1000 : left / 4;
-	ms = max64(ms, latest(max64(least, limit(max_age_s) * 1000)));
-	if (w->maxdelay_s != OCU_WHEN_AUTO)
-		ms = min64(ms, max64(limit(w->maxdelay_s) * 1000, latest(least)));
-	if (left > 0)
-		ms = min64(ms, left / 4 * 3);
-	return max64(ms - ocu_when_share(ms / 5, rnd), 1000);
+	if (s.from <= 0)
+		s = (struct span){ .from = earliest(left / 4), .to = left / 4 };
+	return bounded(w, s, max64(mindelay_ms(w), limit(max_age_s) * 1000), left, rnd);
 }
 
 int64_t ocu_when_retry(const struct ocu_when *w, int64_t now, unsigned failures, int64_t expiry,

@@ -278,7 +278,7 @@ static void what_is_held_decides_when(void **state)
 	waits(c, OCU_WAIT_LATER, 3600000);
 	ocu_plan_automatic(bed.p, &c->item, true, &bed.c);
 	hold(c, 0, 2000);
-	waits(c, OCU_WAIT_LATER, 1000000);
+	waits(c, OCU_WAIT_LATER, 1200000);
 	hold(c, 0, 0);
 	waits(c, OCU_WAIT_LATER, 0);
 	starts(c, 'a');
@@ -292,7 +292,7 @@ static void what_is_held_decides_when(void **state)
 	starts(c, 'a');
 	ends(c, OCU_END_CURRENT, true);
 	assert_int_equal(c->item.failures, 0);
-	waits(c, OCU_WAIT_LATER, 2000000);
+	waits(c, OCU_WAIT_LATER, 2400000);
 	ocu_plan_automatic(bed.p, &c->item, false, &bed.c);
 	waits(c, OCU_WAIT_IDLE, 0);
 	none_until(INT64_MAX - MONO);
