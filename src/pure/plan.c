@@ -283,14 +283,24 @@ static int64_t retry_ms(struct ocu_plan *p, const struct ocu_item *item)
 			      item_usable(p, item) ? item->held.expiry : 0, draw(p));
 }
 
-static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item, int64_t max_age_s)
+/* <e>: how the turn ended that has just brought what is held, or that it is current; NULL: none has.
+ */
+static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item,
+			  const struct ocu_ended *e)
 {
-	return ocu_when_refresh(&p->conf.when, p->now.wall_s, item->held.this_update,
-				item->held.expiry, max_age_s, draw(p));
+	const struct ocu_held *h = &item->held;
+
+	if (!e)
+		return ocu_when_found(&p->conf.when, p->now.wall_s, h->this_update, h->expiry,
+				      draw(p));
+	return ocu_when_refresh(&p->conf.when, p->now.wall_s, h->this_update, h->expiry,
+				e->max_age_s, draw(p));
 }
 
-/* Schedules an item that is in no heap by what is held for it and how often it has failed. */
-static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
+/* Schedules an item that is in no heap by what is held for it and how often it has failed; <e> as
+ * above.
+ */
+static void item_schedule(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
 {
 	int64_t now = p->now.mono_ms;
 
@@ -301,7 +311,7 @@ static void item_schedule(struct ocu_plan *p, struct ocu_item *item, int64_t max
 	if (item->failures && !item_expired(p, item))
 		item_rest(p, item, now + retry_ms(p, item));
 	else if (item_usable(p, item))
-		item_later(p, item, now + refresh_ms(p, item, max_age_s));
+		item_later(p, item, now + refresh_ms(p, item, e));
 	else
 		item_later(p, item, now);
 }
@@ -316,7 +326,7 @@ static void item_fails(struct ocu_plan *p, struct ocu_item *item)
 {
 	count(&item->failures);
 	item->ordered = false;
-	item_schedule(p, item, -1);
+	item_schedule(p, item, NULL);
 }
 
 /* Whether a place that <item> has not tried is at a lane that has asked for patience just once. */
@@ -411,7 +421,7 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	if (item->state == OCU_ITEM_FLYING || item->ordered)
 		return;
 	item_unlink(p, item);
-	item_schedule(p, item, -1);
+	item_schedule(p, item, NULL);
 }
 
 /* Lets <held> be what is held for <item> after so many failures in a row, and schedules it anew. */
@@ -427,7 +437,7 @@ static void item_hold(struct ocu_plan *p, struct ocu_item *item, const struct oc
 	if (item->ordered)
 		item_obey(p, item);
 	else
-		item_schedule(p, item, -1);
+		item_schedule(p, item, NULL);
 }
 
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
@@ -490,7 +500,7 @@ static void item_redate(struct ocu_plan *p, struct ocu_item *item)
 
 	item_undate(p, item);
 	if (!item->failures && item_usable(p, item))
-		ms = refresh_ms(p, item, -1);
+		ms = refresh_ms(p, item, NULL);
 	item_later(p, item, p->now.mono_ms + ms);
 }
 
@@ -777,12 +787,12 @@ static void hold_back(struct ocu_plan *p)
 	p->local_ms = p->now.mono_ms + min64(ms, OCU_PLAN_LOCAL_MAX_MS);
 }
 
-static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, int64_t max_age_s)
+static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, const struct ocu_ended *e)
 {
 	item->forgiven = item->failures;
 	item->failures = 0;
 	item->ordered = false;
-	item_schedule(p, item, max_age_s);
+	item_schedule(p, item, e);
 }
 
 /* After a turn of <item> in vain: lets it wait for the next one. Returns whether its try is over.
@@ -795,7 +805,7 @@ static bool item_goes_on(struct ocu_plan *p, struct ocu_item *item, const struct
 	bool patient = (pause && item->lane->health.pauses <= 1) || has_patient(item);
 
 	if (!item->automatic && !item->ordered) {
-		item_schedule(p, item, -1);
+		item_schedule(p, item, NULL);
 		return true;
 	}
 	if (item_route(p, item))
@@ -853,7 +863,7 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 	if (e->end == OCU_END_NEW)
 		item->held = e->held;
 	if (brought && item_usable(p, item)) {
-		item_succeeds(p, item, e->max_age_s);
+		item_succeeds(p, item, e);
 		return true;
 	}
 	item->at->tried = item->asked = true;

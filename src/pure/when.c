@@ -92,6 +92,20 @@ int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_upd
 	return bounded(w, s, max64(mindelay_ms(w), limit(max_age_s) * 1000), left, rnd);
 }
 
+int64_t ocu_when_found(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
+		       uint32_t rnd)
+{
+	int64_t left = max64(limit(expiry) - limit(now), 0) * 1000;
+	struct span s = after_middle(limit(now), limit(this_update), limit(expiry));
+
+	if (s.from <= 0)
+		s = (struct span){ .from = 0, .to = left / 3 };
+	/* as far as the mean of all spans: the next round begins where they do */
+	if (s.to > maxdelay_ms(w))
+		s = (struct span){ .from = 0, .to = maxdelay_ms(w) / 10 * 9 };
+	return bounded(w, s, mindelay_ms(w), left, rnd);
+}
+
 int64_t ocu_when_retry(const struct ocu_when *w, int64_t now, unsigned failures, int64_t expiry,
 		       uint32_t rnd)
 {
