@@ -4,7 +4,9 @@
  *
  * A certificate is an item, a responder is a lane (lane.h), and a URI of a certificate is a place
  * of its item at a lane. An item that is due begins a try: it is asked for in turns, one at a time,
- * at each of its places at most once, until one turn brings a response or no place is left.
+ * at each of its places at most once, until one turn brings a response or no place is left. Who has
+ * waited for a lane that was shut, and still holds a response, is put off once when it opens, by far
+ * less than what is left, so that the backlog of an outage does not come at once.
  *
  * All functions on one thread at a time. Each costs O(log n); work that an event causes for many is
  * done in slices by the calls of ocu_plan_next() that follow. Nothing but ocu_plan_new() can fail.
@@ -76,6 +78,8 @@ struct ocu_item {
 	struct ocu_lane *lane;   /* when FLYING: that of `at`, whatever the caller does to it */
 	bool probes, hangs;      /* when FLYING */
 	bool asked;              /* a turn of this try was in vain */
+	int64_t begun_ms;        /* when its try began, be it only to wait */
+	bool put_off;            /* its turn was, since the last success: it is not once more */
 	struct ocu_ask ask;      /* when FLYING */
 	struct ocu_heap_node node;
 };

@@ -13,6 +13,9 @@
 #define OCU_PLAN_VAIN_REFUSALS 2 /* who causes so many pauses may itself be the reason */
 #define OCU_PLAN_LOCAL_MS 1000   /* nothing starts after a failure on this side, doubled */
 #define OCU_PLAN_LOCAL_MAX_MS 60000
+#define OCU_PLAN_LATE_MS 60000   /* who has waited for its turn so long may be put off */
+#define OCU_PLAN_PUT_OFF_S (45 * 60)
+#define OCU_PLAN_DAY_S INT64_C(86400)
 
 struct ocu_plan {
 	struct ocu_plan_conf conf;
@@ -41,6 +44,16 @@ static uint32_t draw(struct ocu_plan *p)
 
 	p->now.rnd = rnd * 1664525 + 1013904223;
 	return rnd;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
 }
 
 static bool item_usable(const struct ocu_plan *p, const struct ocu_item *item)
@@ -264,6 +277,7 @@ static void item_renew(struct ocu_item *item)
 static void item_begin(struct ocu_plan *p, struct ocu_item *item)
 {
 	item_renew(item);
+	item->begun_ms = p->now.mono_ms;
 	if (!item_route(p, item))
 		item_rest(p, item, p->now.mono_ms);
 }
@@ -432,6 +446,7 @@ static void item_hold(struct ocu_plan *p, struct ocu_item *item, const struct oc
 		item_unlink(p, item);
 	item->held = *held;
 	item->failures = failures;
+	item->put_off = false;
 	if (item->state == OCU_ITEM_FLYING)
 		return;
 	if (item->ordered)
@@ -443,8 +458,11 @@ static void item_hold(struct ocu_plan *p, struct ocu_item *item, const struct oc
 void ocu_plan_held(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
 		   const struct ocu_clock *now)
 {
+	/* whoever is put off waits no more for what has failed */
+	bool anew = ocu_held_usable(held, now->wall_s) || item->put_off;
+
 	see(p, now);
-	item_hold(p, item, held, ocu_held_usable(held, now->wall_s) ? 0 : item->failures);
+	item_hold(p, item, held, anew ? 0 : item->failures);
 }
 
 void ocu_plan_refused(struct ocu_plan *p, struct ocu_item *item, const struct ocu_held *held,
@@ -586,6 +604,34 @@ static bool item_leaves(struct ocu_plan *p, struct ocu_place *pl)
 	return item_route(p, item);
 }
 
+/* Returns for how long <item> may be put off at the most: what ends within a day by far less than
+ * an hour, for its lane may not be open for longer.
+ */
+static int64_t put_off_s(const struct ocu_plan *p, const struct ocu_item *item)
+{
+	int64_t left_s = item->held.expiry - p->now.wall_s;
+
+	return min64(left_s / 4, max64(left_s - OCU_PLAN_DAY_S, OCU_PLAN_PUT_OFF_S));
+}
+
+/* Whether the item at the head of its queue is put off: it has waited there because the lane was
+ * shut, as all have that came due meanwhile. The responder would get them all at once now, and once
+ * more after half of each life.
+ */
+static bool item_put_off(struct ocu_plan *p, struct ocu_place *pl)
+{
+	struct ocu_item *item = pl->item;
+	int64_t late_ms = p->now.mono_ms - item->begun_ms;
+
+	if (item->ordered || item->put_off || item->state == OCU_ITEM_LATER ||
+	    late_ms < OCU_PLAN_LATE_MS || ocu_lane_shut(pl->lane) || !item_usable(p, item))
+		return false;
+	item_unlink(p, item);
+	item->put_off = true;
+	item_later(p, item, p->now.mono_ms + ocu_when_share(put_off_s(p, item) * 1000, draw(p)));
+	return true;
+}
+
 static void turn_start(struct ocu_plan *p, struct ocu_place *pl, struct ocu_turn *out)
 {
 	struct ocu_item *item = pl->item;
@@ -610,11 +656,6 @@ static void turn_end(struct ocu_plan *p, struct ocu_item *item)
 {
 	ocu_lane_end(&p->lanes, item->lane, item->probes, item->hangs);
 	item->state = OCU_ITEM_IDLE;
-}
-
-static int64_t min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 /* Returns when there is something to do if nothing happens. */
@@ -656,7 +697,7 @@ enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, str
 		*out = (struct ocu_turn){ .item = top->item, .place = top };
 		if (item_expires(p, top->item))
 			return OCU_NEXT_EXPIRED;
-		if (item_leaves(p, top))
+		if (item_leaves(p, top) || item_put_off(p, top))
 			continue;
 		turn_start(p, top, out);
 		return OCU_NEXT_TURN;
@@ -791,7 +832,7 @@ static void item_succeeds(struct ocu_plan *p, struct ocu_item *item, const struc
 {
 	item->forgiven = item->failures;
 	item->failures = 0;
-	item->ordered = false;
+	item->ordered = item->put_off = false;
 	item_schedule(p, item, e);
 }
 

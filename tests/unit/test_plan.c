@@ -550,6 +550,87 @@ static void a_step_is_followed_in_slices(void **state)
 	bed_end();
 }
 
+/* Others have come due while a lane was shut. When it opens they do not all come at once, but each
+ * by far in time, and the next time without delay.
+ */
+static void who_was_kept_waiting_is_put_off(void **state)
+{
+	static const struct {
+		int64_t left_s;      /* of what is held, when it is found */
+		int64_t want_last_ms; /* an hour, less four minutes, later */
+	} rows[] = {
+		{ 4 * DAY + 3360, DAY * 1000 },
+		{ 25 * 3600 + 3360, 3600000 },
+		{ 10 * 3600 + 3360, 2700000 },
+		{ 8640 + 3360, 2160000 },
+	};
+	struct cert *o, *c, *d;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bed_begin(64, 16);
+		o = add("a");
+		c = add_idle("a");
+		hold(c, 9 * DAY, rows[i].left_s);
+		ocu_plan_automatic(bed.p, &c->item, true, &bed.c);
+		starts(o, 'a');
+		ends(o, OCU_END_UNREACHED, true);
+		d = add("a");
+		pass(3240000);
+		starts(d, 'a');
+		none_starts();
+		pass(120000);
+		ends_well(d);
+		bed.c.rnd = UINT32_MAX;
+		starts(o, 'a'); /* has nothing, and waits for nobody */
+		none_starts();
+		assert_int_equal(c->item.state, OCU_ITEM_LATER);
+		assert_in_range(c->item.due_ms - bed.c.mono_ms, rows[i].want_last_ms - 1,
+				rows[i].want_last_ms);
+		ends(o, OCU_END_UNREACHED, true);
+		d = add("a");
+		pass(rows[i].want_last_ms);
+		starts(d, 'a');
+		none_starts();
+		pass(120000);
+		ends_well(d);
+		starts(o, 'a');
+		starts(c, 'a');
+		ends_well(c);
+		ends_well(o);
+		bed_end();
+	}
+}
+
+/* Who is put off and loses what it holds is asked for at once, however often it has failed. */
+static void who_is_put_off_may_become_urgent(void **state)
+{
+	struct cert *c, *d;
+
+	(void)state;
+	bed_begin(64, 16);
+	c = add_idle("a");
+	hold(c, 0, 7 * DAY);
+	ocu_plan_automatic(bed.p, &c->item, true, &bed.c);
+	none_starts();
+	pass(3240000);
+	starts(c, 'a');
+	ends(c, OCU_END_UNREACHED, true);
+	d = add("a");
+	pass(120000);
+	starts(d, 'a');
+	ends_well(d);
+	bed.c.rnd = UINT32_MAX;
+	none_starts();
+	assert_int_equal(c->item.state, OCU_ITEM_LATER);
+	assert_int_equal(c->item.failures, 1);
+	hold(c, 0, 0);
+	starts(c, 'a');
+	ends_well(c);
+	bed_end();
+}
+
 /* ---- Which one ---- */
 
 static void most_urgent_goes_first(void **state)
@@ -2054,6 +2135,8 @@ int main(void)
 		cmocka_unit_test(a_step_of_the_clock_is_noticed),
 		cmocka_unit_test(who_failed_is_due_after_a_step),
 		cmocka_unit_test(a_step_is_followed_in_slices),
+		cmocka_unit_test(who_was_kept_waiting_is_put_off),
+		cmocka_unit_test(who_is_put_off_may_become_urgent),
 		cmocka_unit_test(most_urgent_goes_first),
 		cmocka_unit_test(an_order_goes_before_all),
 		cmocka_unit_test(an_order_asks_everywhere_at_once),
