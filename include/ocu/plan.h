@@ -79,6 +79,7 @@ struct ocu_item {
 	bool probes, hangs;      /* when FLYING */
 	bool asked;              /* a turn of this try was in vain */
 	int64_t begun_ms;        /* when its try began, be it only to wait */
+	bool first;              /* the last turn brought a response to one that held none */
 	bool put_off;            /* its turn was, since the last success: it is not once more */
 	struct ocu_ask ask;      /* when FLYING */
 	struct ocu_heap_node node;

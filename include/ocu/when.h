@@ -39,14 +39,14 @@ struct ocu_when {
 int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
 			 int64_t max_age_s, uint32_t rnd);
 
-/* Likewise, for a response of which it is not known when its responder was asked: it was found at a
- * start, set by somebody, or the clock was. Many are found at once, each somewhere between two
- * refreshes, and must not be drawn together, nor be put off for ever by many reloads. So past the
+/* Likewise, for a response that may be one of many which have come together: it was found at a start,
+ * set by somebody, the clock was, or nothing was held before. Found ones are somewhere between two
+ * refreshes; they must not be drawn together, nor be put off for ever by many reloads. So past the
  * middle the span goes from mindelay to a third of what is left, and where maxdelay comes before
- * what the above would say, from mindelay to nine tenths of maxdelay.
+ * what the above would say, from mindelay to nine tenths of maxdelay, whatever <max_age_s> is.
  */
 int64_t ocu_when_found(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
-		       uint32_t rnd);
+		       int64_t max_age_s, uint32_t rnd);
 
 /* Returns the milliseconds until the next try after the <failures>-th failure in a row (1 is the
  * first): 60 s doubled each time up to maxdelay, or, with w->hurry, 1, 2, 4, 4 ... s; +-50 % as

@@ -303,12 +303,13 @@ static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item,
 			  const struct ocu_ended *e)
 {
 	const struct ocu_held *h = &item->held;
+	int64_t max_age_s = e ? e->max_age_s : -1;
 
-	if (!e)
+	if (!e || item->first)
 		return ocu_when_found(&p->conf.when, p->now.wall_s, h->this_update, h->expiry,
-				      draw(p));
-	return ocu_when_refresh(&p->conf.when, p->now.wall_s, h->this_update, h->expiry,
-				e->max_age_s, draw(p));
+				      max_age_s, draw(p));
+	return ocu_when_refresh(&p->conf.when, p->now.wall_s, h->this_update, h->expiry, max_age_s,
+				draw(p));
 }
 
 /* Schedules an item that is in no heap by what is held for it and how often it has failed; <e> as
@@ -901,6 +902,7 @@ bool ocu_plan_done(struct ocu_plan *p, struct ocu_item *item, const struct ocu_e
 		item_resumes(p, item);
 		return false;
 	}
+	item->first = e->end == OCU_END_NEW && !item_usable(p, item);
 	if (e->end == OCU_END_NEW)
 		item->held = e->held;
 	if (brought && item_usable(p, item)) {

@@ -68,14 +68,21 @@ static struct span after_middle(int64_t now, int64_t this_update, int64_t expiry
 	return (struct span){ .from = (middle - now) * 1000, .to = (middle - now + half / 5) * 1000 };
 }
 
+/* Moves <s> behind <floor>. */
+static struct span not_before(struct span s, int64_t floor)
+{
+	if (s.from >= floor)
+		return s;
+	return (struct span){ .from = floor, .to = max64(s.to, latest(floor)) };
+}
+
 /* Moves <s> behind <floor>, before maxdelay, and to where a quarter of <left> remains at least. */
 static int64_t bounded(const struct ocu_when *w, struct span s, int64_t floor, int64_t left,
 		       uint32_t rnd)
 {
 	int64_t end = left > 0 ? min64(maxdelay_ms(w), left / 4 * 3) : maxdelay_ms(w);
 
-	if (s.from < floor)
-		s = (struct span){ .from = floor, .to = max64(s.to, latest(floor)) };
+	s = not_before(s, floor);
 	if (s.to > end)
 		s = (struct span){ .from = min64(s.from, earliest(end)), .to = end };
 	return max64(s.to - ocu_when_share(s.to - s.from, rnd), 1000);
@@ -93,13 +100,14 @@ int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_upd
 }
 
 int64_t ocu_when_found(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
-		       uint32_t rnd)
+		       int64_t max_age_s, uint32_t rnd)
 {
 	int64_t left = max64(limit(expiry) - limit(now), 0) * 1000;
 	struct span s = after_middle(limit(now), limit(this_update), limit(expiry));
 
 	if (s.from <= 0)
 		s = (struct span){ .from = 0, .to = left / 3 };
+	s = not_before(s, limit(max_age_s) * 1000);
 	/* as far as the mean of all spans: the next round begins where they do */
 	if (s.to > maxdelay_ms(w))
 		s = (struct span){ .from = 0, .to = maxdelay_ms(w) / 10 * 9 };

@@ -299,6 +299,28 @@ static void what_is_held_decides_when(void **state)
 	bed_end();
 }
 
+/* Many may have had nothing and got a response together: the next time they are spread wider. */
+static void a_first_response_is_renewed_sooner(void **state)
+{
+	struct cert *c;
+
+	(void)state;
+	bed_begin(64, 16);
+	c = add("a");
+	starts(c, 'a');
+	ends_well(c);
+	waits(c, OCU_WAIT_LATER, 3240000);
+	pass(3240000);
+	starts(c, 'a');
+	ends_well(c);
+	waits(c, OCU_WAIT_LATER, 3240000 + 3600000);
+	pass(3600000);
+	starts(c, 'a');
+	ends(c, OCU_END_CURRENT, true);
+	waits(c, OCU_WAIT_LATER, 3240000 + 7200000);
+	bed_end();
+}
+
 static void max_age_is_heard(void **state)
 {
 	struct ocu_plan_conf conf = { { 300, OCU_WHEN_AUTO, false }, 64, 16 };
@@ -2127,6 +2149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_held_decides_when),
+		cmocka_unit_test(a_first_response_is_renewed_sooner),
 		cmocka_unit_test(max_age_is_heard),
 		cmocka_unit_test(what_is_not_usable_is_a_failure),
 		cmocka_unit_test(what_is_refused_is_a_failure),

@@ -104,32 +104,36 @@ static void found(void **state)
 	static const struct {
 		const char *what;
 		const struct ocu_when *w;
-		int64_t this_update, expiry, want_first_ms, want_last_ms;
+		int64_t this_update, expiry, max_age_s, want_first_ms, want_last_ms;
 	} rows[] = {
-		{ "the tenth after the middle", &automatic, NOW - DAY, NOW + 3 * DAY, 86400000,
+		{ "the tenth after the middle", &automatic, NOW - DAY, NOW + 3 * DAY, -1, 86400000,
 		  120960000 },
 		{ "in it: all that is found together is spread", &automatic, NOW - 50000,
-		  NOW + 50000, 300000, 16666666 },
-		{ "past it", &automatic, NOW - 3 * DAY, NOW + DAY, 300000, 28800000 },
+		  NOW + 50000, -1, 300000, 16666666 },
+		{ "past it", &automatic, NOW - 3 * DAY, NOW + DAY, -1, 300000, 28800000 },
 		{ "one of those that maxdelay renews, anywhere in its delay", &defaults, NOW,
-		  NOW + 7 * DAY, 300000, 3240000 },
-		{ "likewise past the middle", &defaults, NOW - 3 * DAY, NOW + DAY, 300000,
+		  NOW + 7 * DAY, -1, 300000, 3240000 },
+		{ "likewise past the middle", &defaults, NOW - 3 * DAY, NOW + DAY, -1, 300000,
 		  3240000 },
-		{ "a third of what is left", &defaults, NOW - 9000, NOW + 4000, 300000, 1333333 },
-		{ "mindelay", &defaults, NOW - 9000, NOW + 600, 300000, 375000 },
-		{ "four seconds left", &defaults, NOW - 800, NOW + 4, 2400, 3000 },
-		{ "mindelay over maxdelay", &crossed, NOW, NOW + DAY, 900000, 1125000 },
-		{ "no mindelay", &zero, NOW - 100, NOW + 99, 1000, 33000 },
-		{ "ended", &defaults, NOW - 10, NOW - 5, 300000, 375000 },
+		{ "a third of what is left", &defaults, NOW - 9000, NOW + 4000, -1, 300000, 1333333 },
+		{ "mindelay", &defaults, NOW - 9000, NOW + 600, -1, 300000, 375000 },
+		{ "four seconds left", &defaults, NOW - 800, NOW + 4, -1, 2400, 3000 },
+		{ "mindelay over maxdelay", &crossed, NOW, NOW + DAY, -1, 900000, 1125000 },
+		{ "no mindelay", &zero, NOW - 100, NOW + 99, -1, 1000, 33000 },
+		{ "max-age, of one that was fetched", &automatic, NOW, NOW + 4 * DAY, 190080,
+		  190080000, 237600000 },
+		{ "max-age does not draw together what maxdelay renews", &defaults, NOW,
+		  NOW + 7 * DAY, DAY, 300000, 3240000 },
+		{ "ended", &defaults, NOW - 10, NOW - 5, -1, 300000, 375000 },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(rows); i++) {
 		int64_t last = ocu_when_found(rows[i].w, NOW, rows[i].this_update, rows[i].expiry,
-					      0);
+					      rows[i].max_age_s, 0);
 		int64_t first = ocu_when_found(rows[i].w, NOW, rows[i].this_update, rows[i].expiry,
-					       UINT32_MAX);
+					       rows[i].max_age_s, UINT32_MAX);
 
 		if (last != rows[i].want_last_ms || first < rows[i].want_first_ms ||
 		    first > rows[i].want_first_ms + 1)
@@ -151,7 +155,7 @@ static void reloads_put_nothing_off(void **state)
 		now = NOW + 2 * DAY;
 		do {
 			rnd = rnd * 1664525 + 1013904223;
-			ms = ocu_when_found(settings[i % 2], now, NOW, NOW + 4 * DAY, rnd);
+			ms = ocu_when_found(settings[i % 2], now, NOW, NOW + 4 * DAY, -1, rnd);
 			now += ms < 900000 ? ms / 1000 : 900;
 		} while (ms >= 900000);
 		most = now > most ? now : most;
@@ -242,7 +246,8 @@ static void extremes(void **state)
 				      rnds[r]);
 		assert_true(ms >= 1000);
 		assert_true(ms <= (INT64_C(1) << 40) * 2000);
-		ms = ocu_when_found(&w, times[a], times[b], times[c], rnds[r]);
+		ms = ocu_when_found(&w, times[a], times[b], times[c], times[(a + c) % n],
+				    rnds[r]);
 		assert_true(ms >= 1000);
 		assert_true(ms <= (INT64_C(1) << 40) * 2000);
 		ms = ocu_when_retry(&w, times[a], failures[i % COUNT(failures)], times[b], rnds[r]);
@@ -265,7 +270,7 @@ static void no_refresh_is_too_late(void **state)
 					      NOW + left, i % 3 * 100000, 0);
 			assert_true(ms <= left * 750);
 			ms = ocu_when_found(settings[i % 4], NOW, NOW - (i / 4) * 2000, NOW + left,
-					    0);
+					    i % 3 * 100000, 0);
 			assert_true(ms <= left * 750);
 		}
 	}
