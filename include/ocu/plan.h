@@ -5,8 +5,8 @@
  * A certificate is an item, a responder is a lane (lane.h), and a URI of a certificate is a place
  * of its item at a lane. An item that is due begins a try: it is asked for in turns, one at a time,
  * at each of its places at most once, until one turn brings a response or no place is left. Who has
- * waited for a lane that was shut, and still holds a response, is put off once when it opens, by far
- * less than what is left, so that the backlog of an outage does not come at once.
+ * waited for a lane that was shut, and still holds a response, is put off once when it opens, by
+ * far less than what is left, so that the backlog of an outage does not come at once.
  *
  * All functions on one thread at a time. Each costs O(log n); work that an event causes for many is
  * done in slices by the calls of ocu_plan_next() that follow. Nothing but ocu_plan_new() can fail.

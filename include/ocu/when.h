@@ -30,20 +30,21 @@ struct ocu_when {
  * - not before mindelay, and not before <max_age_s> (RFC 9111; below 0: the responder named none),
  * - not after maxdelay,
  * - not so late that less than a quarter of what is left now remains: even mindelay ends no staple.
- * When exactly, <rnd>, any 32 random bits, says. Not before the middle: responders sign anew at half
- * of a life, and who comes earlier gets the same again. The other spans are a fifth: a bound from
- * below counts for the earliest time of it, one from above for the latest, and where mindelay and
- * maxdelay leave less than the span between them, it goes beyond maxdelay. Any values are fine; the
- * answer is at least one second.
+ * When exactly, <rnd>, any 32 random bits, says. Not before the middle: responders sign anew at
+ * half of a life, and who comes earlier gets the same again. The other spans are a fifth: a bound
+ * from below counts for the earliest time of it, one from above for the latest, and where mindelay
+ * and maxdelay leave less than the span between them, it goes beyond maxdelay. Any values are fine;
+ * the answer is at least one second.
  */
 int64_t ocu_when_refresh(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
 			 int64_t max_age_s, uint32_t rnd);
 
-/* Likewise, for a response that may be one of many which have come together: it was found at a start,
- * set by somebody, the clock was, or nothing was held before. Found ones are somewhere between two
- * refreshes; they must not be drawn together, nor be put off for ever by many reloads. So past the
- * middle the span goes from mindelay to a third of what is left, and where maxdelay comes before
- * what the above would say, from mindelay to nine tenths of maxdelay, whatever <max_age_s> is.
+/* Likewise, for a response that may be one of many which have come together: it was found at a
+ * start, set by somebody, the clock was, or nothing was held before. Found ones are somewhere
+ * between two refreshes; they must not be drawn together, nor be put off for ever by many reloads.
+ * So past the middle the span goes from mindelay to a third of what is left, and where maxdelay
+ * comes before what the above would say, from mindelay to nine tenths of maxdelay, whatever
+ * <max_age_s> is.
  */
 int64_t ocu_when_found(const struct ocu_when *w, int64_t now, int64_t this_update, int64_t expiry,
 		       int64_t max_age_s, uint32_t rnd);

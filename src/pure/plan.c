@@ -297,7 +297,8 @@ static int64_t retry_ms(struct ocu_plan *p, const struct ocu_item *item)
 			      item_usable(p, item) ? item->held.expiry : 0, draw(p));
 }
 
-/* <e>: how the turn ended that has just brought what is held, or that it is current; NULL: none has.
+/* <e> says how the turn ended that has just brought what is held, or that it is current; NULL if
+ * none has.
  */
 static int64_t refresh_ms(struct ocu_plan *p, const struct ocu_item *item,
 			  const struct ocu_ended *e)

@@ -65,7 +65,10 @@ static struct span after_middle(int64_t now, int64_t this_update, int64_t expiry
 {
 	int64_t half = max64(expiry - this_update, 0) / 2, middle = this_update + half;
 
-	return (struct span){ .from = (middle - now) * 1000, .to = (middle - now + half / 5) * 1000 };
+	return (struct span){
+		.from = (middle - now) * 1000,
+		.to = (middle - now + half / 5) * 1000,
+	};
 }
 
 /* Moves <s> behind <floor>. */
