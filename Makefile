@@ -214,7 +214,7 @@ check-patches: need-test all
 refresh: need-test ## the patches as commits in build/refresh-3.0, then back again (V=3.0)
 	@haproxy-patches/refresh $(V)
 
-include tests/fuzz/fuzz.mk tests/coverage.mk
+include tests/fuzz/fuzz.mk tests/coverage.mk tests/week.mk
 
 DOC = $(DESTDIR)$(PREFIX)/share/doc/haproxy
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
