@@ -19,6 +19,7 @@
 #include <openssl/pem.h>
 
 #include "lab.h"
+#include "load.h"
 #include "staple.h"
 #include "wait.h"
 
@@ -32,6 +33,11 @@ static const char usage_text[] =
 "                          prints what a TLS client sees stapled at HOST:PORT or a Unix socket:\n"
 "                          good, revoked, unknown, none, garbage, mismatch or unverified, and\n"
 "                          cert=SERIAL, this=SECONDS next=SECONDS\n"
+"lab load ADDRESS MS CONNECTIONS [NAME]\n"
+"                          makes full TLS handshakes with a status request there, so many at any\n"
+"                          time, with the server name NAME, and begins none after MS; prints\n"
+"                          rate= a second, p50= and p99= in ms, handshakes=, stapled= of them,\n"
+"                          cpu= the share of a processor that this took\n"
 "lab wait lines FILE N REGEX\n"
 "                          until so many lines of FILE match, which may come only later\n"
 "lab wait names DIR N REGEX\n"
@@ -65,6 +71,7 @@ static const char usage_text[] =
 "                          request after the last window begins), answers the others as SEGMENT\n"
 "                          says: status-429 (usual), status-503, error-3 (tryLater). rate=0: no\n"
 "                          limit\n"
+"pace NAME N               answers in equal steps, N a second; 0: as requests come\n"
 "cache NAME SEGMENT|-      it is a cache with a stale copy: answers as SEGMENT says unless asked\n"
 "                          with Cache-Control: no-cache; -: no cache\n"
 "release NAME, drop NAME   lets go answers of /hold-.../; closes connections\n"
@@ -326,6 +333,27 @@ static int main_staple(int argc, char **argv)
 	return ok ? 0 : 1;
 }
 
+static int main_load(int argc, char **argv)
+{
+	struct load_conf c = {
+		.addr = argv[2],
+		.ms = (int)strtol(argv[3], NULL, 10),
+		.connections = (unsigned)strtoul(argv[4], NULL, 10),
+		.sni = argc > 5 ? argv[5] : NULL,
+	};
+	struct load_result r;
+	bool ok;
+
+	signal(SIGPIPE, SIG_IGN);
+	ok = load_run(&c, &r);
+	printf("rate=%.1f p50=%.3f p99=%.3f handshakes=%llu stapled=%llu cpu=%.2f\n",
+	       (double)r.handshakes / r.seconds, r.p50_us / 1e3, r.p99_us / 1e3,
+	       (unsigned long long)r.handshakes, (unsigned long long)r.stapled, r.cpu);
+	if (!ok)
+		fprintf(stderr, "lab: %s: %s\n", c.addr, r.why);
+	return ok ? 0 : 1;
+}
+
 static int main_softstop(const char *text)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -416,6 +444,8 @@ int main(int argc, char **argv)
 		return main_wait(argv[2], argv + 3);
 	if (argc == 3 && !strcmp(argv[1], "bare"))
 		return main_bare(strtoul(argv[2], NULL, 10));
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "load"))
+		return main_load(argc, argv);
 	if (argc == 3 && !strcmp(argv[1], "softstop"))
 		return main_softstop(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "staple"))

@@ -94,8 +94,8 @@ bool command_run(const char *line, FILE *out);
  */
 typedef bool lab_command(char **w, size_t n, FILE *out);
 bool lab_refuse(FILE *out, const char *why, const char *what);
-lab_command cmd_responder, cmd_play, cmd_limit, cmd_cache, cmd_release, cmd_drop, cmd_count,
-	cmd_at_most, cmd_await, cmd_await_idle, cmd_last, cmd_sni, cmd_port;
+lab_command cmd_responder, cmd_play, cmd_limit, cmd_pace, cmd_cache, cmd_release, cmd_drop,
+	cmd_count, cmd_at_most, cmd_await, cmd_await_idle, cmd_last, cmd_sni, cmd_port;
 lab_command cmd_name, cmd_dns, cmd_await_dns;
 lab_command cmd_cert, cmd_ocsp;
 lab_command cmd_log;

@@ -44,6 +44,7 @@ static const struct command {
 	{ "count", 3, cmd_count, 0, false },
 	{ "await", 3, cmd_await, 0, false },
 	{ "limit", 3, cmd_limit, 0, false },
+	{ "pace", 3, cmd_pace, 0, false },
 	{ "cache", 3, cmd_cache, 0, false },
 	{ "at-most", 4, cmd_at_most, 0, false },
 	{ "await-idle", 1, cmd_await_idle, 0, false },

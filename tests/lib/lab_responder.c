@@ -239,6 +239,20 @@ bool cmd_limit(char **w, size_t n, FILE *out)
 	return true;
 }
 
+bool cmd_pace(char **w, size_t n, FILE *out)
+{
+	struct responder *r = lab_responder(w[1]);
+	unsigned per_second;
+
+	(void)n;
+	if (!r)
+		return lab_refuse(out, "no such responder", w[1]);
+	if (!number_read(w[2], &per_second) || per_second > 1000000)
+		return lab_refuse(out, "not a rate:", w[2]);
+	responder_pace(r, per_second);
+	return true;
+}
+
 bool cmd_cache(char **w, size_t n, FILE *out)
 {
 	struct responder *r = lab_responder(w[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rate.c - lets so many things a second through. Reads no clock. */
+/* rate.c - lets so many things a second through, or spreads them. Reads no clock. */
 #include "rate.h"
 
 #define WINDOW_MS 1000
@@ -16,4 +16,14 @@ bool rate_pass(struct rate *r, int64_t now_ms)
 		return false;
 	r->passed++;
 	return true;
+}
+
+int64_t pace_wait_us(struct pace *p, int64_t now_us)
+{
+	int64_t at_us = p->next_us > now_us ? p->next_us : now_us;
+
+	if (!p->per_second)
+		return 0;
+	p->next_us = at_us + 1000000 / p->per_second;
+	return at_us - now_us;
 }

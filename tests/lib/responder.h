@@ -105,6 +105,11 @@ struct responder_limit {
 /* Limits the requests as <l> says (borrows), whatever else they would be answered; NULL: not. */
 void responder_limit(struct responder *r, const struct responder_limit *l);
 
+/* Answers in equal steps, so many a second; the answers of responder_limit() and responder_cache()
+ * go at once. 0: all do.
+ */
+void responder_pace(struct responder *r, unsigned per_second);
+
 /* Behaves as a cache that holds a stale copy: a request without "Cache-Control: no-cache" is
  * answered as <segment> says, another one as if there were no cache. NULL: no more.
  */

@@ -84,6 +84,7 @@ struct responder {
 	bool stop, drop, release;
 	struct script *scripts;    /* what is played, the last one first */
 	struct rate rate;
+	struct pace pace;
 	char over[FAULT_SEGMENT_BYTES];  /* the answer over the rate */
 	unsigned over_retry_s;
 	char cached[FAULT_SEGMENT_BYTES]; /* the stale copy; "": no cache */

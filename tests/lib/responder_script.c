@@ -19,12 +19,12 @@ struct script {
 	char serial[SERIAL_BYTES];
 };
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 /* Keeps a copy of <from> in <to>; returns it, or NULL if there is none. */
@@ -97,6 +97,13 @@ void responder_limit(struct responder *r, const struct responder_limit *l)
 	pthread_mutex_unlock(&r->lock);
 }
 
+void responder_pace(struct responder *r, unsigned per_second)
+{
+	pthread_mutex_lock(&r->lock);
+	r->pace.per_second = per_second;
+	pthread_mutex_unlock(&r->lock);
+}
+
 void responder_cache(struct responder *r, const char *segment)
 {
 	pthread_mutex_lock(&r->lock);
@@ -129,7 +136,7 @@ void script_apply(struct responder *r, struct fault_ask *ask, const char *serial
 	struct script *s = r->scripts;
 
 	*delay_ms = 0;
-	if (!rate_pass(&r->rate, now_ms())) {
+	if (!rate_pass(&r->rate, now_us() / 1000)) {
 		r->st.refused++;
 		ask->retry_after_s = r->over_retry_s;
 		memcpy(ask->segment, r->over, sizeof(ask->segment));
@@ -144,4 +151,5 @@ void script_apply(struct responder *r, struct fault_ask *ask, const char *serial
 		s = s->next;
 	if (s)
 		script_use(s, ask, delay_ms);
+	*delay_ms += (int)(pace_wait_us(&r->pace, now_us()) / 1000);
 }

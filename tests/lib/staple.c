@@ -47,7 +47,7 @@ static int connect_to(const struct sockaddr *sa, socklen_t n)
 	return -1;
 }
 
-static int addr_connect(const char *addr)
+int staple_connect(const char *addr)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
@@ -194,7 +194,7 @@ bool staple_look(const char *addr, const char *sni, X509 *issuer,
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 	struct staple s = { .what = "none" };
-	int fd = addr_connect(addr);
+	int fd = staple_connect(addr);
 	bool done = false;
 	X509 *cert = NULL;
 	char why[120] = "";

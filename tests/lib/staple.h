@@ -11,8 +11,13 @@
 
 #define STAPLE_TEXT_BYTES 256
 
-/* Makes a TLS connection to <addr>, "127.0.0.1:443", "[::1]:443" or the path of a unix socket, with
- * the server name <sni> (NULL: none), and writes what was seen into <text>:
+/* Connects to <addr>, "127.0.0.1:443", "[::1]:443" or the path of a unix socket. Returns a blocking
+ * descriptor that waits for 10 s each time, which the caller closes, or -1 with errno.
+ */
+int staple_connect(const char *addr);
+
+/* Makes a TLS connection to <addr>, as above, with the server name <sni> (NULL: none), and writes
+ * what was seen into <text>:
  *   "none cert=SERIAL", or "WHAT cert=SERIAL this=SECONDS next=SECONDS bytes=N" with WHAT good,
  *   revoked, unknown, garbage (does not parse), mismatch (speaks of another certificate) or, if
  *   <issuer> is given (borrows), unverified (neither it nor a delegate of it signed).

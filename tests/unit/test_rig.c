@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_rig.c - what the other tests rely on: the table of faults, and a scripted responder that
- * limits, caches, fails and keeps silent as it was told.
+ * limits, paces, caches, fails and keeps silent as it was told; and a load of handshakes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,9 +18,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "faults.h"
+#include "load.h"
 #include "rate.h"
 #include "responder.h"
 
@@ -244,6 +246,93 @@ static void requests_over_the_limit_are_refused(void **state)
 	responder_free(r);
 }
 
+static void a_pace_goes_in_equal_steps(void **state)
+{
+	static const struct {
+		int64_t at_us, wait_us;
+	} rows[] = {
+		{ 5000, 0 }, { 5000, 250 }, { 5100, 400 }, { 5750, 0 }, { 5751, 249 },
+		/* what was missed is not caught up on */
+		{ 9000, 0 }, { 9000, 250 }, { 9000, 500 }, { 9750, 0 },
+	};
+	struct pace p = { .per_second = 4000 }, none = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(pace_wait_us(&p, rows[i].at_us), rows[i].wait_us);
+		assert_int_equal(pace_wait_us(&none, rows[i].at_us), 0);
+	}
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* A step is a millisecond shorter at most, since answers are delayed by whole ones. */
+static void answers_go_at_their_pace(void **state)
+{
+	struct responder *r = plain();
+	int64_t began_us = now_us();
+	unsigned i;
+
+	(void)state;
+	responder_pace(r, 50);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(ask(r, "ok", &one), 200);
+	assert_true(now_us() - began_us >= 57000);
+	responder_free(r);
+}
+
+/* ---- load ---- */
+
+static void a_load_makes_whole_handshakes(void **state)
+{
+	struct responder *r = responder_new(&(struct responder_conf){
+		.pki = pki, .v6 = RESPONDER_REFUSE, .tls = &one });
+	struct load_conf c = { .sni = "load.test", .connections = 3, .ms = 100 };
+	struct load_result got;
+	char addr[32], sni[32];
+
+	(void)state;
+	snprintf(addr, sizeof(addr), "127.0.0.1:%u", (unsigned)responder_port(r));
+	c.addr = addr;
+	assert_true(load_run(&c, &got));
+	assert_string_equal(got.why, "");
+	assert_true(got.handshakes > 0);
+	assert_int_equal(got.handshakes, value(r, "connections"));
+	assert_int_equal(got.stapled, 0);
+	assert_true(value(r, "peak") <= 3);
+	assert_true(got.p50_us > 0 && got.p50_us <= got.p99_us);
+	assert_true(got.seconds >= 0.1 && got.cpu > 0);
+	responder_sni(r, sni, sizeof(sni));
+	assert_string_equal(sni, "load.test");
+	responder_free(r);
+}
+
+static void a_load_says_why_it_failed(void **state)
+{
+	struct responder *r = plain();
+	struct load_conf c = { .connections = 2, .ms = WAIT_MS };
+	struct load_result got;
+	char addr[32];
+
+	(void)state;
+	snprintf(addr, sizeof(addr), "127.0.0.1:%u", (unsigned)responder_port(r));
+	c.addr = addr;
+	assert_false(load_run(&c, &got));
+	assert_int_equal(got.handshakes, 0);
+	assert_non_null(strstr(got.why, "handshake: "));
+	responder_mode_set(r, false, RESPONDER_REFUSE);
+	assert_false(load_run(&c, &got));
+	assert_non_null(strstr(got.why, "connect: Connection refused"));
+	responder_free(r);
+}
+
 /* ---- plays ---- */
 
 static void a_play_is_for_chosen_requests(void **state)
@@ -425,6 +514,10 @@ int main(void)
 		cmocka_unit_test(every_row_is_found_by_its_name),
 		cmocka_unit_test(a_rate_lets_so_many_through_in_each_window),
 		cmocka_unit_test(requests_over_the_limit_are_refused),
+		cmocka_unit_test(a_pace_goes_in_equal_steps),
+		cmocka_unit_test(answers_go_at_their_pace),
+		cmocka_unit_test(a_load_makes_whole_handshakes),
+		cmocka_unit_test(a_load_says_why_it_failed),
 		cmocka_unit_test(a_play_is_for_chosen_requests),
 		cmocka_unit_test(a_play_is_for_the_first_requests),
 		cmocka_unit_test(a_stale_copy_is_served_unless_asked_not_to),
