@@ -200,9 +200,9 @@ test: need-lint need-test test-programs fuzz-programs lib
 test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 	@tests/run
 
-bench: ## seconds to the first staples, stock beside ours; processor time (RUNS=3)
-bench: need-test build/haproxy-3.0/haproxy build/stock-3.0/haproxy build/tests/lab
-	@tests/bench $(RUNS)
+bench: ## stock beside ours, in numbers (W=start, one work of tests/works; RUNS=3)
+bench: need-test haproxy-3.0 stock-3.0 build/tests/lab
+	@tests/bench $(W:%=-w %) $(RUNS)
 
 lint: need-build need-lint lib ## the rules of the code that a script can check
 	@tests/lint/lint.sh
