@@ -201,7 +201,7 @@ test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 	@tests/run
 
 bench: ## stock beside ours, in numbers (W=start, one work of tests/works; RUNS=3)
-bench: need-test haproxy-3.0 stock-3.0 build/tests/lab
+bench: need-test haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
 	@tests/bench $(W:%=-w %) $(RUNS)
 
 lint: need-build need-lint lib ## the rules of the code that a script can check

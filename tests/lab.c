@@ -91,7 +91,7 @@ static const char usage_text[] =
 "dns count|stats           queries so far; all that is counted\n"
 "await-dns N [NAME]        until so many queries have come\n"
 "cert NAME [WORD]...       makes DIR/NAME.pem. cn=, san=, uri= (several), serial=, must-staple,\n"
-"                          rsa, chain=issuer (usual), root, none or apart, in\n"
+"                          rsa, rsa-3072, chain=issuer (usual), root, none or apart, in\n"
 "                          DIR/NAME.pem.issuer; n=3: DIR/NAME/000.pem to 002.pem, with the\n"
 "                          number after the cn\n"
 "ocsp FILE NAME SEGMENT    writes the response of SEGMENT for NAME into DIR/FILE\n"

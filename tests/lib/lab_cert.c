@@ -49,6 +49,8 @@ static bool cert_word(struct cert_order *o, const char *word, size_t *n_uris)
 		o->c.must_staple = true;
 	else if (!strcmp(word, "rsa"))
 		o->c.algorithm = PKI_RSA_2048;
+	else if (!strcmp(word, "rsa-3072"))
+		o->c.algorithm = PKI_RSA_3072;
 	else
 		return false;
 	return true;

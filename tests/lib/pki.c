@@ -32,8 +32,19 @@ static void must(int ok, const char *what)
 
 static EVP_PKEY *key_make(enum pki_algorithm a)
 {
-	EVP_PKEY *k = a == PKI_RSA_2048 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	EVP_PKEY *k = NULL;
 
+	switch (a) {
+	case PKI_EC_P256:
+		k = EVP_EC_gen("P-256");
+		break;
+	case PKI_RSA_2048:
+		k = EVP_RSA_gen(2048);
+		break;
+	case PKI_RSA_3072:
+		k = EVP_RSA_gen(3072);
+		break;
+	}
 	must(k != NULL, "key generation");
 	return k;
 }

@@ -50,7 +50,7 @@ struct pki {
 	int64_t now; /* seconds since the epoch, when it was made */
 };
 
-enum pki_algorithm { PKI_EC_P256, PKI_RSA_2048 };
+enum pki_algorithm { PKI_EC_P256, PKI_RSA_2048, PKI_RSA_3072 };
 
 /* What a certificate shall be; all zero is a valid server certificate of the issuer. */
 struct pki_cert {
