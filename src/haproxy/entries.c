@@ -18,7 +18,7 @@
  * its response; both are found out by looking at it.
  */
 struct known {
-	struct ebmb_node node;
+	struct eb64_node node; /* by the hash of the key */
 	unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH];
 	unsigned key_len;
 	unsigned changes; /* the number of what others have set last */
@@ -26,21 +26,49 @@ struct known {
 	uint64_t seen;    /* hash of the response that it held when last looked at, 0: none */
 };
 
-static struct eb_root known_tree = EB_ROOT_UNIQUE;
+static struct eb_root known_tree = EB_ROOT;
 static size_t known_count;
 static bool any_put; /* which the engine was not told of */
-static struct ebmb_node *sweep_at; /* the next to look at, NULL: none */
+static struct eb64_node *sweep_at; /* the next to look at, NULL: none */
 
 size_t ocu_entries_known(void)
 {
 	return known_count;
 }
 
+/* FNV-1a, of eight bytes at a time and with the upper half of the product mixed in: tells two
+ * responses of one certificate, or two keys, apart; nobody profits from making them alike. It is
+ * computed while all threads wait.
+ */
+static uint64_t hash(const void *p, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325), part;
+	const char *at = p;
+	size_t left;
+
+	for (left = n; left; left -= MIN(left, sizeof(part)), at += sizeof(part)) {
+		part = 0;
+		memcpy(&part, at, MIN(left, sizeof(part)));
+		h = (h ^ part) * UINT64_C(0x100000001b3);
+		h ^= h >> 32;
+	}
+	return n ? h | 1 : 0;
+}
+
+/* HAProxy's tree of keys compares the bytes of a key at every step; this one is asked for each
+ * response, too, and compares hashes.
+ */
 static struct known *known_find(const unsigned char key[OCSP_MAX_CERTID_ASN1_LENGTH])
 {
-	struct ebmb_node *node = ebmb_lookup(&known_tree, key, OCSP_MAX_CERTID_ASN1_LENGTH);
+	struct eb64_node *node = eb64_lookup(&known_tree, hash(key, OCSP_MAX_CERTID_ASN1_LENGTH));
+	struct known *k;
 
-	return node ? ebmb_entry(node, struct known, node) : NULL;
+	for (; node; node = eb64_next_dup(node)) {
+		k = eb64_entry(node, struct known, node);
+		if (memcmp(k->key, key, sizeof(k->key)) == 0)
+			return k;
+	}
+	return NULL;
 }
 
 /* Returns a number that was not used yet. A response that the engine has fetched goes into an entry
@@ -77,7 +105,8 @@ static struct known *known_new(const struct certificate_ocsp *entry)
 	k->changes = ocu_ahead_number(k->key, k->key_len);
 	if (!k->changes)
 		k->changes = changes_new();
-	ebmb_insert(&known_tree, &k->node, OCSP_MAX_CERTID_ASN1_LENGTH);
+	k->node.key = hash(k->key, sizeof(k->key));
+	eb64_insert(&known_tree, &k->node);
 	known_count++;
 	return k;
 }
@@ -85,8 +114,8 @@ static struct known *known_new(const struct certificate_ocsp *entry)
 static void known_free(struct known *k)
 {
 	if (sweep_at == &k->node)
-		sweep_at = ebmb_next(sweep_at);
-	ebmb_delete(&k->node);
+		sweep_at = eb64_next(sweep_at);
+	eb64_delete(&k->node);
 	known_count--;
 	free(k);
 }
@@ -101,17 +130,6 @@ static struct certificate_ocsp *entry_find(const struct known *k)
 }
 
 /* ---- what an entry holds ---- */
-
-/* FNV-1a: tells two responses of one certificate apart; nobody profits from making them alike. */
-static uint64_t hash(const char *der, size_t n)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		h = (h ^ (unsigned char)der[i]) * UINT64_C(0x100000001b3);
-	return n ? h | 1 : 0;
-}
 
 static void tell(struct ocu_engine *e, struct known *k, const struct certificate_ocsp *entry,
 		 unsigned changes)
@@ -212,11 +230,11 @@ static bool tell_found(struct ocu_engine *e, struct known *k)
 
 bool ocu_entries_tell(struct ocu_engine *e)
 {
-	struct ebmb_node *node = any_put ? ebmb_first(&known_tree) : NULL;
+	struct eb64_node *node = any_put ? eb64_first(&known_tree) : NULL;
 	bool ok = true;
 
-	for (; node; node = ebmb_next(node))
-		ok = tell_found(e, ebmb_entry(node, struct known, node)) && ok;
+	for (; node; node = eb64_next(node))
+		ok = tell_found(e, eb64_entry(node, struct known, node)) && ok;
 	any_put = false;
 	return ok;
 }
@@ -448,7 +466,7 @@ void ocu_entries_look(struct ocu_engine *e,
 
 void ocu_entries_sweep_again(void)
 {
-	sweep_at = ebmb_first(&known_tree);
+	sweep_at = eb64_first(&known_tree);
 }
 
 bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
@@ -457,8 +475,8 @@ bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
 
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
 	while (sweep_at && max--) {
-		k = ebmb_entry(sweep_at, struct known, node);
-		sweep_at = ebmb_next(sweep_at);
+		k = eb64_entry(sweep_at, struct known, node);
+		sweep_at = eb64_next(sweep_at);
 		if (!entry_find(k))
 			forget(e, k);
 	}
@@ -468,8 +486,8 @@ bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
 
 void ocu_entries_fini(void)
 {
-	struct ebmb_node *node;
+	struct eb64_node *node;
 
-	while ((node = ebmb_first(&known_tree)))
-		known_free(ebmb_entry(node, struct known, node));
+	while ((node = eb64_first(&known_tree)))
+		known_free(eb64_entry(node, struct known, node));
 }
