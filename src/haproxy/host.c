@@ -3,7 +3,8 @@
  *
  * HAProxy reads responses without a lock during handshakes (before upstream's fix of July 2026), so
  * they are replaced while all threads are isolated, as many as have come, and not more often than
- * every ISOLATE_MS. What is logged about a response is written after it is stapled.
+ * every ISOLATE_MS, or less often where that takes long. What is logged about a response is written
+ * after it is stapled.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <haproxy/clock.h>
 #include <haproxy/errors.h>
 #include <haproxy/log.h>
 #include <haproxy/signal.h>
@@ -22,11 +24,13 @@
 #include "host.h"
 #include "stores.h"
 
-#define DELIVER_AT_ONCE 128 /* in one run of the task */
+#define DELIVER_AT_ONCE 256 /* in one run of the task, and the size of a batch */
 #define TAKE_AT_ONCE 16     /* certificates in one isolation */
 #define SWEEP_AT_ONCE 64
 #define SWEEP_MS 10         /* from one part of a sweep to the next */
 #define ISOLATE_MS 20
+#define ISOLATE_MAX_MS 200
+#define ISOLATE_SHARE 100   /* threads wait for isolation one part in so many of the time */
 #define START_LINES 20 /* about certificates, on the console */
 #define EARLY_MAX_BYTES (4 << 20)
 
@@ -349,6 +353,12 @@ static void lines_write(void)
 	batch.n_lines = 0;
 }
 
+/* How many things it can take in. */
+static unsigned batch_room(void)
+{
+	return DELIVER_AT_ONCE - MAX(batch.n_pubs, batch.n_lines);
+}
+
 /* Isolated: the responses of the batch are stapled from now on. One for which there is no entry may
  * be for a transaction.
  */
@@ -379,13 +389,28 @@ static void batch_end(const enum ocu_status st[static DELIVER_AT_ONCE])
 	lines_write();
 }
 
-/* What must not be done beside handshakes and commands. Returns whether all of it could be. */
-static bool isolated_work(void)
+/* How long to do without isolation after one that came after <ns>: when the slowest thread had done
+ * what it was at. Where all are busy with handshakes that is what isolation costs, the more the
+ * more of them there are, and it costs no less for fewer responses. No thread waits for longer.
+ */
+static unsigned isolation_pause_ms(uint64_t ns)
+{
+	uint64_t ms = ns * ISOLATE_SHARE / 1000000;
+
+	return MAX(ISOLATE_MS, MIN(ms, ISOLATE_MAX_MS));
+}
+
+/* What must not be done beside handshakes and commands. Returns whether all of it could be;
+ * *pause_ms is how long the next must wait.
+ */
+static bool isolated_work(unsigned *pause_ms)
 {
 	enum ocu_status st[DELIVER_AT_ONCE];
+	uint64_t began_ns = now_mono_time();
 	bool done;
 
 	thread_isolate();
+	*pause_ms = isolation_pause_ms(now_mono_time() - began_ns);
 	batch_swap(st);
 	done = ocu_entries_take(ocu_host_engine, TAKE_AT_ONCE, order, ocu_stores_judge_uris) &&
 	       looks_take();
@@ -425,8 +450,9 @@ static bool sweep(void)
 static struct task *host_run(struct task *t, void *context, unsigned int state)
 {
 	static unsigned int isolated_ms; /* now_ms of the last time: only differences are told */
+	static unsigned pause_ms = ISOLATE_MS;
 	static bool locked;
-	bool more;
+	bool more, due;
 
 	(void)context;
 	(void)state;
@@ -438,20 +464,21 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 		ocu_engine_pause(ocu_host_engine);
 	else
 		ocu_ahead_step(ocu_host_engine, ocu_entries_knows, ocu_entries_number);
+	/* at the end of a command what it has brought is served: no time to lose */
+	due = HA_ATOMIC_LOAD(&sweep_wanted) != swept_for || now_ms - isolated_ms >= pause_ms;
 	more = early_write();
-	if (!more && !batch.n_pubs)
-		more = ocu_engine_deliver(ocu_host_engine, DELIVER_AT_ONCE, true);
+	/* what has come while a batch waited goes with it */
+	if (!more && (!batch.n_pubs || due))
+		more = ocu_engine_deliver(ocu_host_engine, batch_room(), true);
 	if (!batch.n_pubs)
 		lines_write();
 	if (batch.n_pubs || certs_wait(&locked)) {
-		/* at the end of a command what it has brought is served: no time to lose */
-		if (HA_ATOMIC_LOAD(&sweep_wanted) == swept_for &&
-		    now_ms - isolated_ms < ISOLATE_MS) {
-			t->expire = tick_add(now_ms, ISOLATE_MS);
+		if (!due) {
+			t->expire = tick_add(isolated_ms, pause_ms);
 			return t;
 		}
 		isolated_ms = now_ms;
-		locked = !isolated_work();
+		locked = !isolated_work(&pause_ms);
 		/* what has come meanwhile, or could not be done */
 		t->expire = tick_add(now_ms, ISOLATE_MS);
 	} else if (locked) {
