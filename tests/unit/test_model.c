@@ -147,7 +147,8 @@ struct cert {
 	bool waits;
 	int64_t waits_ms;          /* since when */
 	int64_t first_ms;          /* of its first response since it was last looked at; 0: none */
-	int64_t vain_ms[URIS];     /* when it was last asked in vain, 0: the last time it was not */
+	int64_t vain_ms[URIS];     /* when it was last asked in vain there, 0: the last time it was
+				    * not */
 	bool unreached;            /* so the last turn ended */
 	int64_t free_ms;           /* before this it may be asked again at any time */
 	int64_t least_ms;          /* before this it may not, if the one above allows */
@@ -455,11 +456,12 @@ static void cert_begins(struct sim *s, const struct ocu_turn *t)
 }
 
 /* What the simulation sees of the end of a turn. */
-static void note_end(struct sim *s, struct cert *c, size_t uri)
+static void note_end(struct sim *s, struct cert *c)
 {
 	struct resp *r = c->at;
 	enum ocu_end end = c->ended.end;
 	bool vain = end == OCU_END_SILENT || end == OCU_END_BROKEN;
+	size_t i;
 
 	if (end == OCU_END_LOCAL && s->now >= s->local_ms)
 		s->local_ms = s->now + SECOND;
@@ -469,8 +471,10 @@ static void note_end(struct sim *s, struct cert *c, size_t uri)
 	r->dark = c->unreached && (r->dark || c->begin_ms > r->end_ms);
 	r->dark_ms = s->now;
 	r->end_ms = s->now;
-	if (uri < URIS)
-		c->vain_ms[uri] = vain ? s->now : 0;
+	/* a redirect may have led to one that another URI names as well */
+	for (i = 0; i < c->n; i++)
+		if (c->resps[i] == r)
+			c->vain_ms[i] = vain ? s->now : 0;
 	if (end == OCU_END_NEW && !c->first_ms)
 		c->first_ms = s->now;
 }
@@ -502,12 +506,13 @@ static void note_failures(struct cert *c, bool over)
 static void cert_ends(struct sim *s, struct cert *c)
 {
 	struct ocu_clock now = clock_of(s);
-	size_t uri = place_index(c, c->item.at), to;
+	size_t to;
 	bool over;
 
+	(void)place_index(c, c->item.at);
 	s->flying--;
 	c->at->flying--;
-	note_end(s, c, uri);
+	note_end(s, c);
 	if (c->ended.end == OCU_END_MOVED) {
 		to = (size_t)(c->at - s->resps + 1) % s->n_resps;
 		c->spare.lane = &s->resps[to].lane;
