@@ -104,7 +104,7 @@ slice() {
 }
 
 # Whether HAProxy had the processor in the slices <$@> nearly whenever it wanted.
-undisturbed() { awk '$6 < .95 * $7 { exit 1 }' "$@"; }
+undisturbed() { awk '$6 < .98 * $7 { exit 1 }' "$@"; }
 
 # Prints the median of column <$2> of the slices <$1>.
 column() { awk -v c="$2" '{ print $c }' "$dir/$1" | median; }
