@@ -342,6 +342,30 @@ static int before_update(char **args, char *payload, struct appctx *appctx, void
 	return stock_parse[UPDATE](args, payload, appctx, private);
 }
 
+/* The certificate file in the line <line> of a crt-list, as HAProxy has it; NULL without memory. */
+static char *listed_file(const char *line)
+{
+	char *path = NULL;
+	int n;
+
+	line += strspn(line, " \t");
+	n = strcspn(line, " \t[");
+	if (*line == '/' || *line == '@' || !global_ssl.crt_base)
+		return strndup(line, n);
+	return memprintf(&path, "%s/%.*s", global_ssl.crt_base, n, line);
+}
+
+static int after_add_crtlist(char **args, char *payload, struct appctx *appctx, void *private)
+{
+	char *path = listed_file(payload ? payload : args[4]);
+	int rc = stock_parse[ADD_CRTLIST](args, payload, appctx, private);
+
+	if (path)
+		ocu_host_look(path);
+	free(path);
+	return rc;
+}
+
 /* Until then the certificates are locked, and what has come cannot be taken in. */
 static void released(size_t i, struct appctx *appctx)
 {
@@ -410,7 +434,7 @@ static void commands_register(void)
 	wrap(SET_CERT, "set", "ssl", "cert", after_set_cert, NULL);
 	wrap(COMMIT, "commit", "ssl", "cert", before_commit, commit_released);
 	wrap(ABORT, "abort", "ssl", "cert", after_abort, NULL);
-	wrap(ADD_CRTLIST, "add", "ssl", "crt-list", NULL, add_released);
+	wrap(ADD_CRTLIST, "add", "ssl", "crt-list", after_add_crtlist, add_released);
 	wrap(SET_RESPONSE, "set", "ssl", "ocsp-response", after_set_response, NULL);
 	wrap(DEL_CERT, "del", "ssl", "cert", after_del_cert, NULL);
 	wrap(DEL_CRTLIST, "del", "ssl", "crt-list", after_del_crtlist, NULL);

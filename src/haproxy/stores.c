@@ -147,7 +147,7 @@ struct later {
 	int level;
 	char *text;
 };
-static struct later *later;
+static struct later *later, **later_end = &later;
 
 static void later_add(int level, const char *path, const char *text, const char *sep,
 		      const char *more)
@@ -159,14 +159,15 @@ static void later_add(int level, const char *path, const char *text, const char 
 		return;
 	}
 	l->level = level;
-	l->next = later;
-	later = l;
+	*later_end = l;
+	later_end = &l->next;
 }
 
 void ocu_stores_log(void)
 {
 	struct later *l;
 
+	later_end = &later;
 	while ((l = later)) {
 		later = l->next;
 		send_log(NULL, l->level, "%s", l->text);
