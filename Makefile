@@ -34,7 +34,7 @@ GLUE_FILES = $(GLUE) $(wildcard src/haproxy/*.h)
 # build/haproxy-3.0 is patched, haproxy-3.0-released is as HAProxy has released it, each has the
 # module; haproxy-own is what HAPROXY_SRC= names.
 branch = $(firstword $(subst -, ,$(1)))
-san = $(filter $(VARIANTS),-$(lastword $(subst -, ,$(1))))
+san = $(filter $(VARIANTS) -cov,-$(lastword $(subst -, ,$(1))))
 tree = $(if $(findstring -released,$(1)),tree $(call branch,$(1)) $(2),\
 	$(if $(filter own%,$(1)),own $(2),tree $(call branch,$(1)) $(2) patched))
 submake_jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
