@@ -189,6 +189,10 @@ build/tests/lab: build/tests/lab.o build/tests/lib.a build/libocu.a
 
 -include build/tests/lab.d
 
+build/tests/works/%.so: tests/works/%.c build/.flags | need-test
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OCU_CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
 demo: ## stock and ours, responder with a dead IPv6 address (V=3.0); installs like deps
 demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
 	@tests/demo $(V)
@@ -202,6 +206,7 @@ test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 
 bench: ## stock beside ours, in numbers (W=start, one work of tests/works; RUNS=3)
 bench: need-test haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
+bench: $(patsubst tests/%.c,build/tests/%.so,$(wildcard tests/works/*.c))
 	@tests/bench $(W:%=-w %) $(RUNS)
 
 lint: need-build need-lint lib ## the rules of the code that a script can check
