@@ -12,6 +12,7 @@
 #include "ocu/disk.h"
 #include "ocu/engine.h"
 #include "ocu/outbox.h"
+#include "ocu/quota.h"
 #include "ocu/watch.h"
 
 struct ocu_engine {
@@ -38,7 +39,8 @@ struct ocu_engine {
 	struct ocu_sweep *sweep; /* the next one, likewise */
 	unsigned steps;     /* of the wall clock that were noticed */
 	struct ocu_cert *stepped; /* whom to look after next since the last of them, or NULL */
-	int64_t local_ms;   /* a failure on this side is not said again before */
+	struct ocu_quota local;   /* failures on this side */
+	struct ocu_quota unsaved; /* what could not be written to the disk */
 	TAILQ_HEAD(, ocu_waiting) waiting; /* who began first is first */
 	ev_timer patience;  /* the first of them has waited for long enough */
 	ev_prepare turns;   /* before the loop waits: begins what is due */

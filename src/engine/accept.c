@@ -148,7 +148,8 @@ static void written(struct ocu_msg *m)
 		load(a);
 		return;
 	}
-	if (st != OCU_OK && st != OCU_CANCELLED && st != OCU_AGAIN)
+	if (st != OCU_OK && st != OCU_CANCELLED && st != OCU_AGAIN &&
+	    ocu_quota_take(&a->engine->unsaved, ocu_now_ms()))
 		log_disk(a, "the response could not be saved");
 	ocu_accept_free(a);
 }

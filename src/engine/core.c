@@ -17,6 +17,8 @@
 #include "ocu/state.h"
 #include "ocu/turn.h"
 
+#define UNSAVED_LINES 4 /* in a minute */
+
 /* ---- inquiries ---- */
 
 static void answer(struct ocu_inquiry *inquiry, bool end)
@@ -224,6 +226,8 @@ enum ocu_status ocu_engine_new(struct ocu_engine **out, const struct ocu_host_op
 	e->host = host;
 	ocu_outbox_init(&e->outbox);
 	ocu_watch_init(&e->watch);
+	ocu_quota_init(&e->local, 1);
+	ocu_quota_init(&e->unsaved, UNSAVED_LINES);
 	TAILQ_INIT(&e->waiting);
 	if (getrandom(&e->random, sizeof(e->random), GRND_NONBLOCK) != sizeof(e->random))
 		e->random = (uint64_t)ocu_now_ms();

@@ -70,6 +70,19 @@ static bool summary(struct ocu_engine *e, const struct ocu_clock *now)
 
 /* ---- the state directory ---- */
 
+/* A disk that is full is so for all: a few were named when they could not be saved. */
+static void say_unsaved(struct ocu_engine *e, const struct ocu_clock *now)
+{
+	unsigned n = ocu_quota_rest(&e->unsaved, now->mono_ms);
+	char line[OCU_SAY_LINE_BYTES];
+
+	if (!n)
+		return;
+	snprintf(line, sizeof(line), "<OCSP-UPDATE> %u more response%s could not be saved", n,
+		 n > 1 ? "s" : "");
+	ocu_state_log(e, OCU_LEVEL_WARNING, NULL, line);
+}
+
 struct ocu_sweep {
 	struct ocu_disk_sweep disk;
 	struct ocu_certs_walk walk;
@@ -157,6 +170,7 @@ static void look_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	if (!atomic_load(&e->paused)) {
 		ocu_look_ending(e, &now);
+		say_unsaved(e, &now);
 		more = ocu_watch_is_due(&e->watch, &now);
 		more |= summary(e, &now);
 		more |= sweep(e, &now);

@@ -15,7 +15,6 @@
 
 #define TURNS_AT_ONCE 64 /* begun before the loop looks at its sockets again */
 #define STEPPED_AT_ONCE 256 /* looked after since a step of the clock, likewise */
-#define LOCAL_EVERY_MS 60000
 
 /* Gives back what <c> has of the schedule. Not while it is in flight. */
 static void cert_unplan(struct ocu_engine *e, struct ocu_cert *c)
@@ -86,15 +85,14 @@ static void turn_over(struct ocu_engine *e, struct ocu_job *j, struct ocu_accept
 	ocu_settle(e, j->cert, j->fetch.err.code, revoked, now);
 }
 
-/* What fails for want of something on this side fails for all: it is said once a minute. */
+/* What fails for want of something on this side fails for all. */
 static void say_local(struct ocu_engine *e, const struct ocu_cert *c, const char *why,
 		      const struct ocu_clock *now)
 {
 	char text[OCU_SAY_LINE_BYTES];
 
-	if (now->mono_ms < e->local_ms)
+	if (!ocu_quota_take(&e->local, now->mono_ms))
 		return;
-	e->local_ms = now->mono_ms + LOCAL_EVERY_MS;
 	snprintf(text, sizeof(text), "%sno response can be asked for at the moment: %s",
 		 c ? "" : "<OCSP-UPDATE> ", why);
 	ocu_state_log(e, OCU_LEVEL_ERROR, c, text);

@@ -1764,6 +1764,40 @@ static void not_saved(void **state)
 	host_cert_fini(&c);
 }
 
+/* It fails for all: a few are named, and the others counted after a minute. */
+static void none_saved(void **state)
+{
+	struct host_cert c[7], last;
+	struct host *h;
+	struct dir d;
+	unsigned i;
+
+	(void)state;
+	dir_init(&d);
+	cert_make(&last, "last.pem", "status-403");
+	h = host_new(&d.conf);
+	host_start(h);
+	assert_int_equal(rmdir(d.path), 0);
+	for (i = 0; i < 7; i++) {
+		cert_make(&c[i], "lost.pem", "ok");
+		host_load(h, &c[i], true);
+		host_await(h, &c[i], 1);
+	}
+	/* the disk is asked for it after all that it was to save */
+	host_load(h, &last, true);
+	host_await_line(h, "last.pem 2 ", 1);
+	atomic_fetch_add(&monotonic_s, 61);
+	barrier(h);
+	host_await_line(h, "W <OCSP-UPDATE> 3 more responses could not be saved", 1);
+	assert_int_equal(host_lines(h, "lost.pem: the response could not be saved"), 4);
+	host_free(h);
+	assert_int_equal(mkdir(d.path, 0700), 0);
+	dir_fini(&d);
+	for (i = 0; i < 7; i++)
+		host_cert_fini(&c[i]);
+	host_cert_fini(&last);
+}
+
 /* Another process has saved a newer response while one was on its way to the host: that is not
  * overwritten but taken, once, and what is known of the one before does not count for it.
  */
@@ -1933,6 +1967,7 @@ int main(void)
 		/* Its disk thread stays until the end. */
 		cmocka_unit_test(stopped_while_disk_hangs),
 		/* The clock that they set does not go back, and the kernel waits by another one. */
+		cmocka_unit_test(none_saved),
 		cmocka_unit_test(broken_off),
 		cmocka_unit_test(swept),
 		cmocka_unit_test(summary),
