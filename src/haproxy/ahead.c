@@ -44,8 +44,8 @@ __decl_spinlock(lock);
 
 /* ---- the transaction ---- */
 
-/* As HAProxy does: the first certificate is that of the file. */
-static bool pem_read(const char *pem, X509 **cert, STACK_OF(X509) **chain)
+/* As HAProxy does: the first certificate is that of the file. Without it there is no chain. */
+static void pem_read(const char *pem, X509 **cert, STACK_OF(X509) **chain)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *x = NULL;
@@ -58,7 +58,6 @@ static bool pem_read(const char *pem, X509 **cert, STACK_OF(X509) **chain)
 	X509_free(x);
 	BIO_free(bio);
 	ERR_clear_error();
-	return *chain;
 }
 
 static void wanted_replace(struct wanted *w)
@@ -70,20 +69,25 @@ static void wanted_replace(struct wanted *w)
 	wanted = w;
 }
 
-static void transaction_end(void)
+static void given_free(void)
 {
 	free(given.path);
 	X509_free(given.cert);
 	X509_free(given.issuer);
 	sk_X509_pop_free(given.chain, X509_free);
 	given = (struct transaction){ 0 };
+}
+
+static void transaction_end(void)
+{
+	given_free();
 	wanted_replace(NULL);
 }
 
-/* Which part of a file a command brings, as HAProxy sees it by the ending. */
+/* Which part of a certificate a command brings, as HAProxy sees it by the ending. */
 enum part { PEM, ISSUER, RESPONSE, OTHER };
 
-static enum part part_of(const char *path, size_t *len)
+static enum part part_of(const char *path)
 {
 	static const struct {
 		const char *ext;
@@ -93,51 +97,47 @@ static enum part part_of(const char *path, size_t *len)
 	const char *dot = strrchr(path, '.');
 	size_t i;
 
-	*len = strlen(path);
-	for (i = 0; dot && i < sizeof(parts) / sizeof(*parts); i++) {
-		if (strcmp(dot, parts[i].ext) != 0)
-			continue;
-		*len = dot - path;
-		return parts[i].part;
-	}
+	for (i = 0; dot && i < sizeof(parts) / sizeof(*parts); i++)
+		if (strcmp(dot, parts[i].ext) == 0)
+			return parts[i].part;
 	return PEM;
 }
 
-/* The certificate, or an issuer for it, is another one. Returns whether it is. */
-static bool pem_add(enum part part, const char *payload)
+static void cert_set(const char *path, const char *pem)
 {
-	STACK_OF(X509) *chain = NULL;
-	X509 *cert = NULL;
-
-	if (!pem_read(payload, &cert, &chain)) {
-		X509_free(cert);
-		return false;
-	}
-	if (part == ISSUER) {
-		sk_X509_pop_free(chain, X509_free);
-		X509_free(given.issuer);
-		given.issuer = cert;
-		return given.cert;
-	}
-	X509_free(given.cert);
-	sk_X509_pop_free(given.chain, X509_free);
-	given.cert = cert;
-	given.chain = chain;
-	return true;
+	given_free();
+	given.path = strdup(path);
+	pem_read(pem, &given.cert, &given.chain);
 }
 
-/* Returns whether there may be another certificate than before. */
+static void issuer_set(const char *pem)
+{
+	STACK_OF(X509) *chain;
+
+	X509_free(given.issuer);
+	pem_read(pem, &given.issuer, &chain);
+	sk_X509_pop_free(chain, X509_free);
+}
+
+/* HAProxy drops all that it was given when a certificate comes, and takes what comes after that for
+ * a part of it, by whatever name. Returns whether the certificate or its issuer is another one.
+ */
 static bool transaction_add(const char *path, const char *payload)
 {
-	size_t len;
-	enum part part = part_of(path, &len);
-
-	if (!given.path || strncmp(given.path, path, len) != 0 || given.path[len]) {
-		transaction_end();
-		given.path = strndup(path, len);
+	switch (part_of(path)) {
+	case PEM:
+		cert_set(path, payload);
+		return true;
+	case ISSUER:
+		issuer_set(payload);
+		return true;
+	case RESPONSE:
+		given.has_response = true;
+		return false;
+	case OTHER:
+		break;
 	}
-	given.has_response |= part == RESPONSE;
-	return given.path && (part == PEM || part == ISSUER) && pem_add(part, payload);
+	return false;
 }
 
 /* Returns what is to be fetched for the transaction, NULL if nothing is. */
@@ -186,8 +186,8 @@ void ocu_ahead_set(const char *path, const char *payload)
 
 	HA_SPIN_LOCK(OTHER_LOCK, &lock);
 	if (transaction_add(path, payload)) {
-		w = wanted_new();
-		if (w && same_key(wanted, w->key, w->key_len))
+		w = given.path && given.cert ? wanted_new() : NULL;
+		if (w && same_key(wanted, w->key, w->key_len) && !wanted->given)
 			wanted_free(w);
 		else
 			wanted_replace(w);
@@ -231,8 +231,6 @@ char *ocu_ahead_commit(const char *path)
 		text = malloc((wanted->len + 2) / 3 * 4 + 1);
 	if (text)
 		EVP_EncodeBlock((unsigned char *)text, (unsigned char *)wanted->area, wanted->len);
-	/* what comes next belongs to another transaction, but this one waits for its entry */
-	ha_free(&given.path);
 	HA_SPIN_UNLOCK(OTHER_LOCK, &lock);
 	return text;
 }

@@ -254,8 +254,6 @@ size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X
 	if (!store || !updated(store))
 		return 0;
 	further = ssl_get0_issuer_chain(cert);
-	if (!own)
-		own = OCU_STORE_DATA(store)->ocsp_issuer;
 	*issuer = issued_by(chain, cert);
 	if (!*issuer && further)
 		*issuer = issued_by(further->chain, cert);
