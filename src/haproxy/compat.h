@@ -39,6 +39,13 @@
 #define OCU_UID ((int)global.uid > 0 ? (uid_t)global.uid : 0)
 #define OCU_GID ((int)global.gid > 0 ? (gid_t)global.gid : 0)
 
+/* Whether a descriptor of one group of threads is none of another's ('tune.fd.tables'). */
+#ifdef GTUNE_NO_TG_FD_SHARING /* 3.5 and later */
+#define OCU_FDS_APART ((global.tune.options & GTUNE_NO_TG_FD_SHARING) && global.nbtgroups > 1)
+#else
+#define OCU_FDS_APART false
+#endif
+
 #if __has_include(<haproxy/guid.h>) /* 3.0 and later */
 #define OCU_STORE_MODE(store) ((store)->conf.ocsp_update_mode)
 #else

@@ -31,11 +31,13 @@ static SSL_CTX *tls;
 static int etc = -1;
 
 /* Whether the engine has anything to do in this process, or may come to: the first certificate that
- * is updated may be added by a command, when it is too late to start threads or to open files.
+ * is updated may be added by a command, when it is too late to start threads or to open files. All
+ * of HAProxy's threads wake the engine by a descriptor.
  */
 static bool wanted(void)
 {
-	return ocu_host_engine && !OCU_DISABLED && (ocu_entries_known() || ocu_stores_serve());
+	return ocu_host_engine && !OCU_DISABLED &&
+	       (ocu_entries_known() || (ocu_stores_serve() && !OCU_FDS_APART));
 }
 
 /* ---- the state directory ---- */
@@ -284,6 +286,11 @@ static int conf_finish(void)
 	ocu_stores_say();
 	if (!wanted())
 		return 0;
+	if (OCU_FDS_APART) {
+		ha_alert("ocsp-update: 'tune.fd.tables per-thread-group' is incompatible with OCSP "
+			 "updates; set it to 'shared', or turn the updates off.\n");
+		return 1;
+	}
 	switch (ocu_conf_dns(&dns)) {
 	case OCU_OK:
 		break;
