@@ -158,14 +158,16 @@ static bool root_change(const char *path)
 	return true;
 }
 
-/* As HAProxy does it for those that serve; what it merely warns of is an error for root. */
+/* As HAProxy does it for those that serve; what it merely warns of is an error for root. Others
+ * have little to give up, and go without the chroot for which HAProxy 3.5 makes a user namespace.
+ */
 static bool privileges_drop(struct ocu_err *err)
 {
 	bool root = geteuid() == 0;
 	char text[OCU_ERRNO_BYTES];
 	const char *what = NULL;
 
-	if (global.chroot && !root_change(global.chroot))
+	if (global.chroot && !root_change(global.chroot) && root)
 		what = "chroot";
 	else if (OCU_GID && getgroups(0, NULL) > 0 && setgroups(0, NULL) != 0 && root)
 		what = "groups";
