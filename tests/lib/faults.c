@@ -128,6 +128,9 @@ static const struct fault table[] = {
 	{ .name = "not-modified", .http = http_not_modified, .why = "status 304" },
 	{ .name = "etag", .want = GOOD, .http = http_etag },
 	{ .name = "modified", .want = GOOD, .http = http_modified },
+	{ .name = "fresh", .want = GOOD, .num = 3600, .ocsp = ocsp_once, .http = http_fresh },
+	{ .name = "ending", .want = GOOD, .num = 600, .this_s = -3600, .next_s = 900,
+	  .ocsp = ocsp_once, .http = http_fresh },
 
 	/* HTTP: redirects */
 	{ .name = "redirect", .requests = 2, .want = GOOD, .http = http_redirect },

@@ -28,6 +28,7 @@ struct fault_ask {
 	const OCSP_CERTID *id;     /* the certificate asked for; NULL: not an OCSP request */
 	unsigned nth;              /* how often this certificate was asked for there before */
 	int64_t now;               /* seconds since the epoch */
+	int64_t signed_s;          /* when what is signed once was signed; 0: now */
 };
 
 /* What happens to the connection when all was sent. */

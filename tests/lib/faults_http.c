@@ -5,11 +5,14 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "faults_row.h"
 
 #define ETAG "\"v1\""
 #define LAST_MODIFIED "Sun, 01 Nov 2020 00:00:00 GMT"
+#define LONG_AGO_S INT64_C(1604188800) /* the same */
+#define DATE_BYTES 40
 
 /* ---- the parts of an answer ---- */
 
@@ -20,9 +23,23 @@ void answer_chunk(FILE *out, const void *p, size_t n)
 	fputs("\r\n", out);
 }
 
+/* Writes <s> as header lines have it. */
+static const char *http_date(char text[static DATE_BYTES], int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(text, DATE_BYTES, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	return text;
+}
+
 void answer_head(struct answer *a, FILE *out, int status, const char *type, const char *more)
 {
-	fprintf(out, "HTTP/1.1 %d Status\r\nDate: Sun, 01 Nov 2020 00:00:00 GMT\r\n", status);
+	char date[DATE_BYTES];
+
+	fprintf(out, "HTTP/1.1 %d Status\r\nDate: %s\r\n", status,
+		http_date(date, a->date_s ? a->date_s : LONG_AGO_S));
 	if (strcmp(type, NO_TYPE) != 0)
 		fprintf(out, "Content-Type: %s\r\n", type);
 	fputs(more ? more : "", out);
@@ -174,6 +191,30 @@ void http_modified(struct answer *a, FILE *out)
 	validated(a, out, "Last-Modified: " LAST_MODIFIED "\r\n",
 		  a->ask->since && !strcmp(a->ask->since, LAST_MODIFIED));
 }
+
+/* What a cache needs to keep an answer, as RFC 9919 has responders send it; the number is for how
+ * long it is fresh.
+ */
+void http_fresh(struct answer *a, FILE *out)
+{
+	int64_t signed_s = a->resp.singles[0].this_update;
+	char etag[40], since[DATE_BYTES], until[DATE_BYTES], more[400];
+	bool current;
+
+	a->date_s = a->ask->now;
+	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)signed_s);
+	http_date(since, signed_s);
+	snprintf(more, sizeof(more),
+		 "ETag: %s\r\nLast-Modified: %s\r\nExpires: %s\r\n"
+		 "Cache-Control: max-age=%ld, public, no-transform, must-revalidate\r\n",
+		 etag, since, http_date(until, a->ask->now + a->num), a->num);
+	if (a->ask->etag)
+		current = strstr(a->ask->etag, etag) != NULL;
+	else
+		current = a->ask->since && !strcmp(a->ask->since, since);
+	validated(a, out, more, current);
+}
+
 /* ---- around the answer ---- */
 
 void http_garbage_after(struct answer *a, FILE *out)

@@ -55,6 +55,15 @@ void ocsp_none(struct answer *a)
 	a->resp.n_singles = 0;
 }
 
+/* The same times for whoever asks, until the responder signs anew. */
+void ocsp_once(struct answer *a)
+{
+	int64_t later = a->ask->signed_s ? a->ask->signed_s - a->ask->now : 0;
+
+	a->resp.singles[0].this_update += later;
+	a->resp.singles[0].next_update += later;
+}
+
 /* After the first answer, one that is a day older and still valid: a replay. */
 void ocsp_older(struct answer *a)
 {

@@ -69,6 +69,7 @@ struct answer {
 	struct pki_response resp;
 	uint8_t *der;
 	size_t n;
+	int64_t date_s;            /* of the answer; 0: one of long ago */
 	size_t head_bytes;         /* 0 if the answer has no header of the usual kind */
 	struct fault_plan *plan;
 };
@@ -99,7 +100,7 @@ typedef void fault_body(struct answer *a);
 
 /* faults_http.c */
 fault_http http_usual, http_status, http_get, http_post, http_first, http_continue,
-	http_continue_flood, http_switch, http_not_modified, http_etag, http_modified,
+	http_continue_flood, http_switch, http_not_modified, http_etag, http_modified, http_fresh,
 	http_garbage_after, http_garbage_before, http_flood_after, http_crlf_before;
 
 /* faults_redirect.c */
@@ -126,7 +127,7 @@ fault_http http_header_lines, http_header_long, http_header_flood, http_line_flo
 fault_ocsp ocsp_error, ocsp_soon, ocsp_wrong_cert, ocsp_wrong_issuer, ocsp_sha256, ocsp_sha512,
 	ocsp_trailing, ocsp_size, ocsp_none, ocsp_older, ocsp_later_revoked, ocsp_several_first,
 	ocsp_several_middle, ocsp_several_last, ocsp_several_others, ocsp_two_digests,
-	ocsp_expired_and_valid;
+	ocsp_expired_and_valid, ocsp_once;
 fault_body body_empty, body_zeros, body_random, body_html, body_truncate, body_flip;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "responder_own.h"
@@ -108,6 +109,7 @@ struct responder *responder_new(const struct responder_conf *c)
 	r->wake.data = r;
 	ev_async_start(r->loop, &r->wake);
 	pthread_mutex_init(&r->lock, NULL);
+	r->signed_s = (int64_t)time(NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->changed, &attr);

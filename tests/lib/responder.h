@@ -87,7 +87,8 @@ struct responder_play {
 };
 
 /* From now on answers what fits as <p> says (borrows); of several that fit the last one counts.
- * NULL: all is as the URLs say.
+ * NULL: all is as the URLs say. What is signed once (the rows "fresh" and "ending") is signed anew,
+ * and a minute newer.
  */
 void responder_play(struct responder *r, const struct responder_play *p);
 

@@ -115,6 +115,7 @@ static const uint64_t *stats_value(const struct responder_stats *st, const char 
 		{ "not-modified", &st->not_modified }, { "absolute", &st->absolute },
 		{ "no-cache", &st->no_cache }, { "refused", &st->refused }, { "stale", &st->stale },
 		{ "malformed", &st->malformed }, { "sha1", &st->sha1 }, { "nonce", &st->nonce },
+		{ "bytes-in", &st->bytes_in }, { "bytes-out", &st->bytes_out },
 	};
 	size_t i;
 

@@ -83,6 +83,7 @@ struct responder {
 	pthread_cond_t changed;
 	bool stop, drop, release;
 	struct script *scripts;    /* what is played, the last one first */
+	int64_t signed_s;          /* when it has signed what it signs once */
 	struct rate rate;
 	struct pace pace;
 	char over[FAULT_SEGMENT_BYTES];  /* the answer over the rate */

@@ -27,6 +27,14 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* With each play what is signed once is signed anew. Times are in seconds, and two plays may come
+ * within one, so it is a minute newer.
+ */
+static void sign_anew(struct responder *r)
+{
+	r->signed_s += 60;
+}
+
 /* Keeps a copy of <from> in <to>; returns it, or NULL if there is none. */
 static const char *copy(char *to, size_t n, const char *from)
 {
@@ -69,6 +77,7 @@ static void script_add(struct responder *r, const struct responder_play *p)
 void responder_play(struct responder *r, const struct responder_play *p)
 {
 	pthread_mutex_lock(&r->lock);
+	sign_anew(r);
 	if (p)
 		script_add(r, p);
 	else
@@ -79,6 +88,7 @@ void responder_play(struct responder *r, const struct responder_play *p)
 void responder_force(struct responder *r, const char *segment)
 {
 	pthread_mutex_lock(&r->lock);
+	sign_anew(r);
 	scripts_free(r);
 	if (segment)
 		script_add(r, &(struct responder_play){ .segment = segment });
@@ -136,6 +146,7 @@ void script_apply(struct responder *r, struct fault_ask *ask, const char *serial
 	struct script *s = r->scripts;
 
 	*delay_ms = 0;
+	ask->signed_s = r->signed_s;
 	if (!rate_pass(&r->rate, now_us() / 1000)) {
 		r->st.refused++;
 		ask->retry_after_s = r->over_retry_s;
