@@ -107,6 +107,44 @@ static void print_table(const struct week_conf *c)
 	print_rate();
 }
 
+/* ---- What cache headers save ---- */
+
+/* The weeks of the table of cache headers: max-age is honoured, or not looked at. */
+static struct week_report honoured, unheard;
+
+/* Prints the sum of all responders whose answers name <header>. */
+static void print_header(const char *name, enum week_header header)
+{
+	static struct week_count with, without;
+	size_t i;
+
+	memset(&with, 0, sizeof(with));
+	memset(&without, 0, sizeof(without));
+	for (i = 0; i < WEEK_RESPONDERS; i++) {
+		if (week_responders[i].header != header)
+			continue;
+		week_add(&with, &honoured.each[i]);
+		week_add(&without, &unheard.each[i]);
+	}
+	printf("%-28s %7zu %9llu %9llu %7.3f %9llu %9.3f\n", name, with.certs,
+	       (unsigned long long)without.requests, (unsigned long long)with.requests,
+	       (double)with.requests / (double)without.requests, (unsigned long long)with.same,
+	       (double)with.same / (double)with.requests);
+}
+
+static void print_headers(const char *maxdelay)
+{
+	printf("\ncache headers, maxdelay %s, with outages and limits\n", maxdelay);
+	printf("%-28s %7s %19s %7s %19s\n", "", "certi-", "requests if max-age", "",
+	       "304 if there");
+	printf("%-28s %7s %9s %9s %7s %9s %9s\n", "answers are fresh", "ficates", "ignored",
+	       "honoured", "ratio", "are ETags", "share");
+	print_header("(they do not say)", WEEK_HEADER_NONE);
+	print_header("for an hour", WEEK_HEADER_HOUR);
+	print_header("until the next is signed", WEEK_HEADER_NEXT);
+	print_header("until nextUpdate", WEEK_HEADER_END);
+}
+
 static void write_rate(const char *dir, const char *name)
 {
 	char path[4096];
@@ -142,10 +180,9 @@ static void judge_auto(void)
 	goal(week_peak(report.bins, &at) <= PEAK_MOST, "a peak of at most 1.3 times the mean");
 }
 
-static void week(const char *dir, const char *name, size_t certs, int64_t maxdelay_s,
-		 bool troubled)
+static struct week_conf conf_of(size_t certs, int64_t maxdelay_s, bool troubled)
 {
-	const struct week_conf conf = {
+	return (struct week_conf){
 		.certs = certs,
 		.when = { .mindelay_s = 300, .maxdelay_s = maxdelay_s },
 		.maxconn = 64,
@@ -154,6 +191,12 @@ static void week(const char *dir, const char *name, size_t certs, int64_t maxdel
 		.reloads = true,
 		.seed = 1,
 	};
+}
+
+static void week(const char *dir, const char *name, size_t certs, int64_t maxdelay_s,
+		 bool troubled)
+{
+	const struct week_conf conf = conf_of(certs, maxdelay_s, troubled);
 
 	week_run(&conf, &report);
 	print_table(&conf);
@@ -162,6 +205,17 @@ static void week(const char *dir, const char *name, size_t certs, int64_t maxdel
 	if (maxdelay_s == OCU_WHEN_AUTO)
 		judge_auto();
 	write_rate(dir, name);
+	fflush(stdout);
+}
+
+static void headers(const char *maxdelay, size_t certs, int64_t maxdelay_s)
+{
+	struct week_conf conf = conf_of(certs, maxdelay_s, true);
+
+	week_run(&conf, &honoured);
+	conf.unheard = true;
+	week_run(&conf, &unheard);
+	print_headers(maxdelay);
 	fflush(stdout);
 }
 
@@ -178,5 +232,7 @@ int main(int argc, char **argv)
 	week(argv[2], "calm", certs, OCU_WHEN_AUTO, false);
 	/* fifteen times as many requests: a tenth shows as much */
 	week(argv[2], "default", certs / 10, 3600, true);
+	headers("auto", certs / 10, OCU_WHEN_AUTO);
+	headers("3600", certs / 10, 3600);
 	return missed;
 }

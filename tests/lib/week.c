@@ -22,6 +22,7 @@ struct cert {
 	struct ocu_item item;
 	struct ocu_place place;
 	struct resp *resp;
+	bool tagged; /* the process knows the validators of what is held */
 	/* its turn */
 	struct ocu_ended ended;
 	int64_t warn_ms, end_ms;   /* when it is known to hang or stall, and when it ends */
@@ -116,7 +117,7 @@ static int64_t max_age(const struct week *w, const struct week_responder *r,
 {
 	int64_t now = WALL + w->now / SECOND, s = -1;
 
-	if (r->header == WEEK_HEADER_NONE)
+	if (r->header == WEEK_HEADER_NONE || w->conf->unheard)
 		return -1;
 	if (r->header == WEEK_HEADER_HOUR)
 		s = WEEK_HOUR - late;
@@ -141,6 +142,9 @@ static enum ocu_verdict judge(struct week *w, struct cert *c, int64_t late, bool
 	ask.held_usable = ocu_held_usable(held, now);
 	ask.held_ends_soon = ask.held_usable && ocu_held_ends_soon(held, now);
 	seen.age = ocu_held_compare(held, fresh, now);
+	ask.conditional = c->tagged && ask.held_usable && !ask.held_ends_soon;
+	c->resp->count->same += ask.conditional && seen.age == OCU_AGE_SAME;
+	c->tagged |= seen.age != OCU_AGE_OLDER;
 	if (fresh->expiry <= now)
 		seen.verified = OCU_ENDED;
 	c->ended.max_age_s = max_age(w, c->resp->is, fresh, late);
@@ -314,6 +318,7 @@ static void process_begins(struct week *w)
 		ocu_plan_lane_add(w->plan, &w->resps[i].lane);
 	for (i = 0; i < w->conf->certs; i++) {
 		c = &w->certs[i];
+		c->tagged = false;
 		held = c->item.held;
 		now = clock_of(w);
 		ocu_plan_add(w->plan, &c->item, &c->place, 1, false, INT64_MAX);
@@ -430,6 +435,7 @@ void week_add(struct week_count *to, const struct week_count *from)
 	to->least += from->least;
 	to->failures += from->failures;
 	to->stale += from->stale;
+	to->same += from->same;
 	to->expired += from->expired;
 	to->needlessly += from->needlessly;
 	for (i = 0; i <= WEEK_AGES; i++)

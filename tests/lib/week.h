@@ -20,6 +20,7 @@ struct week_conf {
 	unsigned maxconn, host_maxconn;
 	bool troubled; /* responders have outages and limits; else all are always up */
 	bool reloads;  /* each day a new process begins with what was held */
+	bool unheard;  /* what an answer says of its own freshness is not looked at */
 	uint64_t seed;
 };
 
@@ -30,6 +31,8 @@ struct week_count {
 	uint64_t least;
 	uint64_t failures;   /* requests that brought neither a response nor that it is current */
 	uint64_t stale;      /* requests that brought nothing newer */
+	uint64_t same;       /* those of them that are a 304 where answers have validators: asked
+			      * with the validators of what is held, and it was what there is */
 	uint64_t expired;    /* times that a held response ended before another one came, */
 	uint64_t needlessly; /* and its responder was up, with a newer one, for an hour of its last
 			      * day, or of the second half of its life if that is shorter */
