@@ -129,6 +129,8 @@ static const struct fault table[] = {
 	{ .name = "etag", .want = GOOD, .http = http_etag },
 	{ .name = "modified", .want = GOOD, .http = http_modified },
 	{ .name = "fresh", .want = GOOD, .num = 3600, .ocsp = ocsp_once, .http = http_fresh },
+	{ .name = "fresh-delegate", .want = GOOD, .num = 3600, .signer = PKI_BY_DELEGATE_RSA,
+	  .ocsp = ocsp_once, .http = http_fresh },
 	{ .name = "ending", .want = GOOD, .num = 600, .this_s = -3600, .next_s = 900,
 	  .ocsp = ocsp_once, .http = http_fresh },
 
