@@ -59,7 +59,8 @@ endif
 .SECONDARY:
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all lib haproxy deps demo test bench lint check-patches refresh install clean help FORCE
+.PHONY: all lib haproxy deps demo test bench bench-peers lint check-patches refresh install clean
+.PHONY: help FORCE
 .PHONY: need-build need-lint need-demo need-test test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
@@ -208,6 +209,10 @@ bench: ## stock beside ours, in numbers (W=start, one work of tests/works; RUNS=
 bench: need-test haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
 bench: $(patsubst tests/%.c,build/tests/%.so,$(wildcard tests/works/*.c))
 	@tests/bench $(W:%=-w %) $(RUNS)
+
+bench-peers: ## beside other servers: those of nginx-light apache2 hitch caddy h2o that are there
+bench-peers: need-test haproxy-3.0 stock-3.0 build/tests/lab
+	@tests/bench -w ../bench-peers 1
 
 lint: need-build need-lint lib ## the rules of the code that a script can check
 	@tests/lint/lint.sh

@@ -21,6 +21,7 @@
 #include "lab.h"
 #include "load.h"
 #include "staple.h"
+#include "visit.h"
 #include "wait.h"
 
 #define LIFETIME_S 300
@@ -38,6 +39,11 @@ static const char usage_text[] =
 "                          time, with the server name NAME, and begins none after MS; prints\n"
 "                          rate= a second, p50= and p99= in ms, handshakes=, stapled= of them,\n"
 "                          cpu= the share of a processor that this took\n"
+"lab visit ADDRESS MS EVERY-MS NAME N [NAME N]...\n"
+"                          clients with the server names NAME-000 and so on come there so often,\n"
+"                          each until it gets a good staple, until those of the first NAME have,\n"
+"                          or until MS; prints of these seconds=, stapled= of them, bare=\n"
+"                          handshakes without a staple, failed= ones, longest= s that one took\n"
 "lab wait lines FILE N REGEX\n"
 "                          until so many lines of FILE match, which may come only later\n"
 "lab wait names DIR N REGEX\n"
@@ -355,6 +361,30 @@ static int main_load(int argc, char **argv)
 	return ok ? 0 : 1;
 }
 
+static int main_visit(int argc, char **argv)
+{
+	struct visit_conf c = {
+		.addr = argv[2],
+		.ms = (int)strtol(argv[3], NULL, 10),
+		.every_ms = (int)strtol(argv[4], NULL, 10),
+	};
+	struct visit_result r;
+	bool all;
+	int i;
+
+	for (i = 0; i < VISIT_LISTS_MAX && 6 + 2 * i < argc; i++) {
+		c.lists[i].name = argv[5 + 2 * i];
+		c.lists[i].n = (unsigned)strtoul(argv[6 + 2 * i], NULL, 10);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	all = visit_run(&c, &r);
+	printf("seconds=%.2f stapled=%u bare=%llu failed=%llu longest=%.2f\n", r.seconds, r.stapled,
+	       (unsigned long long)r.bare, (unsigned long long)r.failed, r.longest);
+	if (!all && r.why[0])
+		fprintf(stderr, "lab: %s: %s\n", c.addr, r.why);
+	return all ? 0 : 1;
+}
+
 static int main_softstop(const char *text)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -447,6 +477,8 @@ int main(int argc, char **argv)
 		return main_bare(strtoul(argv[2], NULL, 10));
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "load"))
 		return main_load(argc, argv);
+	if (argc >= 7 && argc % 2 && !strcmp(argv[1], "visit"))
+		return main_visit(argc, argv);
 	if (argc == 3 && !strcmp(argv[1], "softstop"))
 		return main_softstop(argv[2]);
 	if (argc >= 3 && !strcmp(argv[1], "staple"))
