@@ -29,7 +29,8 @@ struct known {
 static struct eb_root known_tree = EB_ROOT;
 static size_t known_count;
 static bool any_put; /* which the engine was not told of */
-static struct eb64_node *sweep_at; /* the next to look at, NULL: none */
+static struct eb64_node *sweep_at; /* the next to look at, NULL: the first one */
+static size_t sweep_left;          /* to look at before the sweep is at its end */
 
 size_t ocu_entries_known(void)
 {
@@ -466,7 +467,7 @@ void ocu_entries_look(struct ocu_engine *e,
 
 void ocu_entries_sweep_again(void)
 {
-	sweep_at = eb64_first(&known_tree);
+	sweep_left = known_count;
 }
 
 bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
@@ -474,14 +475,16 @@ bool ocu_entries_sweep(struct ocu_engine *e, unsigned max)
 	struct known *k;
 
 	HA_SPIN_LOCK(OCSP_LOCK, &ocsp_tree_lock);
-	while (sweep_at && max--) {
+	for (; sweep_left && known_count && max--; sweep_left--) {
+		if (!sweep_at)
+			sweep_at = eb64_first(&known_tree);
 		k = eb64_entry(sweep_at, struct known, node);
 		sweep_at = eb64_next(sweep_at);
 		if (!entry_find(k))
 			forget(e, k);
 	}
 	HA_SPIN_UNLOCK(OCSP_LOCK, &ocsp_tree_lock);
-	return sweep_at != NULL;
+	return sweep_left && known_count;
 }
 
 void ocu_entries_fini(void)

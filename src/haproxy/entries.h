@@ -58,7 +58,8 @@ void ocu_entries_look(struct ocu_engine *e,
 		      const char *path);
 
 /* Looks whether entries that <e> knows are gone; at most <max> in each call. Returns whether there
- * are more. ocu_entries_sweep_again() begins anew.
+ * are more. ocu_entries_sweep_again(): all of them once more, from where it is on, so that the last
+ * ones have their turn too while commands keep coming.
  */
 bool ocu_entries_sweep(struct ocu_engine *e, unsigned max);
 void ocu_entries_sweep_again(void);

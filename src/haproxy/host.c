@@ -436,7 +436,7 @@ static bool certs_wait(bool *locked)
 	return true;
 }
 
-/* Goes on with the sweep, which commands make begin anew. Returns whether it is at its end. */
+/* Goes on with the sweep, which commands make longer. Returns whether it is at its end. */
 static bool sweep(void)
 {
 	unsigned wanted = HA_ATOMIC_LOAD(&sweep_wanted);
