@@ -18,8 +18,10 @@
 
 #include <openssl/pem.h>
 
+#include "drive.h"
 #include "lab.h"
 #include "load.h"
+#include "pings.h"
 #include "staple.h"
 #include "visit.h"
 #include "wait.h"
@@ -28,7 +30,9 @@
 
 static const char usage_text[] =
 "lab run DIR [COMMAND]...  does what the commands say, prints \"lab is ready\", goes on until its\n"
-"                          input ends, SIGTERM, or 300 s have passed\n"
+"                          input ends, SIGTERM, or 300 s have passed; LAB_LIMIT_S= in the\n"
+"                          environment: so much longer, and what awaits something does so for\n"
+"                          that long in place of 20 s\n"
 "lab ask DIR COMMAND...    has a running lab do more, prints the answers; exit 0 if all worked\n"
 "lab staple ADDRESS [--sni NAME] [--issuer PEM]\n"
 "                          prints what a TLS client sees stapled at HOST:PORT or a Unix socket:\n"
@@ -44,6 +48,12 @@ static const char usage_text[] =
 "                          each until it gets a good staple, until those of the first NAME have,\n"
 "                          or until MS; prints of these seconds=, stapled= of them, bare=\n"
 "                          handshakes without a staple, failed= ones, longest= s that one took\n"
+"lab drive DIR PORT SEGMENT CERT N CONNECTIONS\n"
+"                          asks the responder there for DIR/CERT.pem as fast as it answers, N\n"
+"                          times in all; prints the milliseconds that this took\n"
+"lab pings SOCKET COMMAND  gives COMMAND to HAProxy's CLI, and asks it for next to nothing over\n"
+"                          another connection meanwhile; prints ms=, bytes= and lines= of the\n"
+"                          answer, longest= of the others in ms, quiet= the same without COMMAND\n"
 "lab wait lines FILE N REGEX\n"
 "                          until so many lines of FILE match, which may come only later\n"
 "lab wait names DIR N REGEX\n"
@@ -85,7 +95,8 @@ static const char usage_text[] =
 "                          the cache), refused (by the limit), conditional, not-modified,\n"
 "                          absolute, malformed, sha1, nonce, bytes-in, bytes-out; connections,\n"
 "                          at=ADDRESS, v6, open, peak (most at once), busy (most requests at\n"
-"                          once);\n"
+"                          once); answers, answer-us (all the microseconds between a request and\n"
+"                          the end of its answer);\n"
 "                          up=ADDRESS (1 if it answers there)\n"
 "at-most NAME N WHAT       prints it, and fails if it is more\n"
 "await NAME N [WHAT]       until so many requests, or whatever is counted, have come\n"
@@ -98,11 +109,14 @@ static const char usage_text[] =
 "dns count|stats           queries so far; all that is counted\n"
 "await-dns N [NAME]        until so many queries have come\n"
 "cert NAME [WORD]...       makes DIR/NAME.pem. cn=, san=, uri= (several), serial=, must-staple,\n"
-"                          rsa, rsa-3072, chain=issuer (usual), root, none or apart, in\n"
+"                          rsa, rsa-3072, one-key (all that say so have the same one),\n"
+"                          chain=issuer (usual), root, none or apart, in\n"
 "                          DIR/NAME.pem.issuer; n=3: DIR/NAME/000.pem to 002.pem, with the\n"
 "                          number after the cn\n"
 "ocsp FILE NAME SEGMENT    writes the response of SEGMENT for NAME into DIR/FILE\n"
 "await-log N REGEX         until so many lines match (extended, of the whole run)\n"
+"when-log N REGEX          the same, and prints when the last of them came, in microseconds since\n"
+"                          the epoch\n"
 "log REGEX                 prints them; count-log REGEX: how many they are\n"
 "faults-make NAME RESPONDER\n"
 "                          makes DIR/NAME/ROW.pem for each row of tests/lib/faults.c, with\n"
@@ -204,7 +218,7 @@ static void lab_start(const char *dir)
 	lab.sig = signalfd(-1, &set, SFD_CLOEXEC);
 	if (lab.sig < 0)
 		lab_die("signalfd");
-	lab.end = time(NULL) + LIFETIME_S;
+	lab.end = time(NULL) + LIFETIME_S + wait_limit_ms(0) / 1000;
 	lab.pki = pki_new();
 	pki_pem_write(lab_path("issuer", ".pem"), &lab.pki->by[PKI_BY_ISSUER].cert, 1, NULL);
 	pki_pem_write(lab_path("root", ".pem"), &lab.pki->by[PKI_BY_ROOT].cert, 1, NULL);
@@ -216,7 +230,6 @@ static void lab_start(const char *dir)
 
 static void lab_end(void)
 {
-	struct named_cert *c;
 	struct line *l;
 	size_t i;
 
@@ -226,11 +239,7 @@ static void lab_end(void)
 		pki_cert_fini(&lab.responders[i].tls);
 	}
 	dnsd_free(lab.dns);
-	while ((c = lab.certs)) {
-		lab.certs = c->next;
-		pki_cert_fini(&c->id);
-		free(c);
-	}
+	lab_certs_fini();
 	while ((l = lab.lines)) {
 		lab.lines = l->next;
 		free(l);
@@ -248,7 +257,7 @@ static void lab_serve(void)
 	char waste[256];
 
 	while (!lab.stop && time(NULL) < lab.end) {
-		if (poll(p, sizeof(p) / sizeof(p[0]), LIFETIME_S * 1000) <= 0)
+		if (poll(p, sizeof(p) / sizeof(p[0]), (int)(lab.end - time(NULL)) * 1000) <= 0)
 			break;
 		if (p[1].revents)
 			log_read();
@@ -311,12 +320,22 @@ static int main_ask(int argc, char **argv)
 	return 0;
 }
 
+static X509 *cert_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+
+	if (!cert)
+		lab_die(path);
+	fclose(f);
+	return cert;
+}
+
 static int main_staple(int argc, char **argv)
 {
 	const char *sni = NULL;
 	char text[STAPLE_TEXT_BYTES];
 	X509 *issuer = NULL;
-	FILE *f;
 	bool ok;
 	int i;
 
@@ -324,11 +343,7 @@ static int main_staple(int argc, char **argv)
 		if (!strcmp(argv[i], "--sni")) {
 			sni = argv[i + 1];
 		} else if (!strcmp(argv[i], "--issuer")) {
-			f = fopen(argv[i + 1], "r");
-			issuer = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
-			if (!issuer)
-				lab_die(argv[i + 1]);
-			fclose(f);
+			issuer = cert_read(argv[i + 1]);
 		} else {
 			fputs(usage_text, stderr);
 			return 2;
@@ -385,6 +400,43 @@ static int main_visit(int argc, char **argv)
 	return all ? 0 : 1;
 }
 
+static int main_drive(char **w)
+{
+	struct drive_conf c = {
+		.port = (uint16_t)strtoul(w[1], NULL, 10),
+		.segment = w[2],
+		.requests = (unsigned)strtoul(w[4], NULL, 10),
+		.connections = (unsigned)strtoul(w[5], NULL, 10),
+	};
+	double ms;
+	bool ok;
+
+	lab.dir = w[0];
+	c.cert = cert_read(lab_path(w[3], ".pem"));
+	c.issuer = cert_read(lab_path("issuer", ".pem"));
+	ok = drive_run(&c, &ms);
+	X509_free(c.cert);
+	X509_free(c.issuer);
+	if (ok)
+		printf("%.1f\n", ms);
+	else
+		fprintf(stderr, "lab: port %s: not the answers of a responder\n", w[1]);
+	return ok ? 0 : 1;
+}
+
+static int main_pings(const char *path, const char *command)
+{
+	struct pings_result r;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!pings_run(path, command, &r))
+		return 1;
+	printf("ms=%.1f bytes=%llu lines=%llu longest=%.1f quiet=%.1f\n", (double)r.us / 1e3,
+	       (unsigned long long)r.bytes, (unsigned long long)r.lines,
+	       (double)r.longest_us / 1e3, (double)r.quiet_us / 1e3);
+	return 0;
+}
+
 static int main_softstop(const char *text)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -393,7 +445,7 @@ static int main_softstop(const char *text)
 	p.fd = pidfd_open(pid, 0);
 	if (pid <= 0 || p.fd < 0 || kill(pid, SIGUSR1) != 0)
 		lab_die(text);
-	if (poll(&p, 1, AWAIT_MS) == 1)
+	if (poll(&p, 1, lab_await_ms()) == 1)
 		return 0;
 	fprintf(stderr, "lab: process %s goes on after a soft stop\n", text);
 	return 1;
@@ -473,6 +525,10 @@ int main(int argc, char **argv)
 		return main_ask(argc, argv);
 	if (argc == 6 && !strcmp(argv[1], "wait"))
 		return main_wait(argv[2], argv + 3);
+	if (argc == 8 && !strcmp(argv[1], "drive"))
+		return main_drive(argv + 2);
+	if (argc == 4 && !strcmp(argv[1], "pings"))
+		return main_pings(argv[2], argv[3]);
 	if (argc == 3 && !strcmp(argv[1], "bare"))
 		return main_bare(strtoul(argv[2], NULL, 10));
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "load"))

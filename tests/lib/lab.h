@@ -15,7 +15,6 @@
 #include "responder.h"
 #include "servers.h"
 
-#define AWAIT_MS 20000
 #define COMMAND_BYTES 8192
 #define RESPONDERS_MAX 16
 #define LOG_LINE_BYTES 2048
@@ -35,6 +34,7 @@ struct named_cert {
 
 struct line {
 	struct line *next;
+	int64_t came_us;           /* since the epoch */
 	char text[];
 };
 
@@ -45,6 +45,7 @@ struct lab {
 	struct named_responder responders[RESPONDERS_MAX];
 	size_t n_responders;
 	struct named_cert *certs;
+	void *certs_by_name;       /* a tree of them, as tsearch() makes it */
 	struct servers *servers;   /* those of "faults-make" */
 	int log, ctl, sig;
 	struct line *lines, **lines_end;
@@ -53,6 +54,9 @@ struct lab {
 };
 
 extern struct lab lab;
+
+/* How long something is waited for. */
+int lab_await_ms(void);
 
 /* Ends the program, with <what> and the text of errno. */
 void lab_die(const char *what);
@@ -84,6 +88,7 @@ struct cert_order {
 	unsigned many;
 };
 
+void lab_certs_fini(void);
 bool lab_cert_write(const char *name, const struct cert_order *o, FILE *out);
 
 /* Does what the command <line> says, writes the answer. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lab_cert.c - the lab's commands that make certificates, and responses for them. */
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +9,49 @@
 
 #include "lab.h"
 
+static int name_order(const void *a, const void *b)
+{
+	return strcmp(((const struct named_cert *)a)->name, ((const struct named_cert *)b)->name);
+}
+
 struct named_cert *lab_cert(const char *name)
+{
+	struct named_cert key, **at;
+
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	at = tfind(&key, &lab.certs_by_name, name_order);
+	return at ? *at : NULL;
+}
+
+static struct named_cert *named_new(const char *name)
+{
+	struct named_cert *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		lab_die("calloc");
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->next = lab.certs;
+	lab.certs = c;
+	if (!tsearch(c, &lab.certs_by_name, name_order))
+		lab_die("tsearch");
+	return c;
+}
+
+static void name_leave(void *c)
+{
+	(void)c; /* the list has it, too */
+}
+
+void lab_certs_fini(void)
 {
 	struct named_cert *c;
 
-	for (c = lab.certs; c; c = c->next)
-		if (!strcmp(c->name, name))
-			return c;
-	return NULL;
+	tdestroy(lab.certs_by_name, name_leave);
+	while ((c = lab.certs)) {
+		lab.certs = c->next;
+		pki_cert_fini(&c->id);
+		free(c);
+	}
 }
 
 bool lab_serial(const char *name, char serial[static 64])
@@ -51,6 +87,8 @@ static bool cert_word(struct cert_order *o, const char *word, size_t *n_uris)
 		o->c.algorithm = PKI_RSA_2048;
 	else if (!strcmp(word, "rsa-3072"))
 		o->c.algorithm = PKI_RSA_3072;
+	else if (!strcmp(word, "one-key"))
+		o->c.key = lab.pki->by[PKI_BY_LEAF].key;
 	else
 		return false;
 	return true;
@@ -63,16 +101,10 @@ bool lab_cert_write(const char *name, const struct cert_order *o, FILE *out)
 	struct named_cert *c = lab_cert(name);
 	X509 *chain[3];
 
-	if (c) {
+	if (c)
 		pki_cert_fini(&c->id);
-	} else {
-		c = calloc(1, sizeof(*c));
-		if (!c)
-			lab_die("calloc");
-		snprintf(c->name, sizeof(c->name), "%s", name);
-		c->next = lab.certs;
-		lab.certs = c;
-	}
+	else
+		c = named_new(name);
 	pki_cert_make(lab.pki, &c->id, &o->c);
 	chain[0] = c->id.cert;
 	chain[1] = issuer;

@@ -56,6 +56,7 @@ static const struct command {
 	{ "cert", 2, cmd_cert, 0, false },
 	{ "ocsp", 4, cmd_ocsp, 0, false },
 	{ "await-log", 3, cmd_log, 3, true },
+	{ "when-log", 3, cmd_log, 3, true },
 	{ "log", 2, cmd_log, 2, true },
 	{ "count-log", 2, cmd_log, 2, true },
 	{ "faults-make", 3, cmd_faults_make, 0, false },

@@ -43,6 +43,6 @@ bool cmd_await_dns(char **w, size_t n, FILE *out)
 {
 	const char *name = n > 2 ? w[2] : NULL;
 
-	return dnsd_wait(lab.dns, name, strtoull(w[1], NULL, 10), AWAIT_MS) ||
+	return dnsd_wait(lab.dns, name, strtoull(w[1], NULL, 10), lab_await_ms()) ||
 	       lab_refuse(out, "too few queries came for", name ? name : "any name");
 }

@@ -5,6 +5,14 @@
 #include <stdlib.h>
 
 #include "lab.h"
+#include "wait.h"
+
+#define AWAIT_MS 20000
+
+int lab_await_ms(void)
+{
+	return wait_limit_ms(AWAIT_MS);
+}
 
 void lab_die(const char *what)
 {

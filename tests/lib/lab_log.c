@@ -54,6 +54,19 @@ static void reason_out(char text[static LOG_LINE_BYTES])
 		 (int)(m[2].rm_eo - m[2].rm_so), was + m[2].rm_so);
 }
 
+static int64_t clock_us(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+	return clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
 /* Keeps what has come; "<PRI>" in front tells level and facility. */
 void log_read(void)
 {
@@ -68,6 +81,7 @@ void log_read(void)
 		l = calloc(1, sizeof(*l) + strlen(text) + 1);
 		if (!l)
 			lab_die("calloc");
+		l->came_us = clock_us(CLOCK_REALTIME);
 		memcpy(l->text, text, strlen(text) + 1);
 		*lab.lines_end = l;
 		lab.lines_end = &l->next;
@@ -90,20 +104,27 @@ uint64_t log_match(const regex_t *re, FILE *out)
 	return n;
 }
 
-static int64_t now_ms(void)
+/* Takes from *n the lines that match, from *at on, where it goes on the next time; true: they are
+ * enough, and the last one came at *came_us.
+ */
+static bool log_take(const regex_t *re, struct line ***at, uint64_t *n, int64_t *came_us)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	log_read();
+	while (*n && **at) {
+		*n -= regexec(re, (**at)->text, 0, NULL, 0) == 0;
+		*came_us = (**at)->came_us;
+		*at = &(**at)->next;
+	}
+	return !*n;
 }
 
-static bool log_await(const regex_t *re, uint64_t n)
+static bool log_await(const regex_t *re, uint64_t n, int64_t *came_us)
 {
 	struct pollfd p = { .fd = lab.log, .events = POLLIN };
-	int64_t end = now_ms() + AWAIT_MS, left;
+	int64_t end = now_ms() + lab_await_ms(), left;
+	struct line **at = &lab.lines;
 
-	while (log_match(re, NULL) < n) {
+	while (!log_take(re, &at, &n, came_us)) {
 		left = end - now_ms();
 		if (left <= 0)
 			return false;
@@ -114,19 +135,23 @@ static bool log_await(const regex_t *re, uint64_t n)
 
 bool cmd_log(char **w, size_t n, FILE *out)
 {
-	bool await = !strcmp(w[0], "await-log"), ok = true;
+	bool when = !strcmp(w[0], "when-log"), await = when || !strcmp(w[0], "await-log");
+	int64_t came_us = 0;
+	bool ok = true;
 	const char *text = await ? (n > 2 ? w[2] : "") : w[1];
 	regex_t re;
 
 	if (regcomp(&re, text, REG_EXTENDED | REG_NOSUB) != 0)
 		return lab_refuse(out, "not an expression:", text);
 	if (await)
-		ok = log_await(&re, strtoull(w[1], NULL, 10)) ||
+		ok = log_await(&re, strtoull(w[1], NULL, 10), &came_us) ||
 		     lab_refuse(out, "too few log lines match", text);
 	else if (!strcmp(w[0], "log"))
 		log_match(&re, out);
 	else
 		fprintf(out, "%llu\n", (unsigned long long)log_match(&re, NULL));
+	if (when && ok)
+		fprintf(out, "%lld\n", (long long)came_us);
 	regfree(&re);
 	if (!ok && regcomp(&re, "", REG_NOSUB) == 0) {
 		log_match(&re, out);

@@ -348,7 +348,7 @@ bool cmd_await(char **w, size_t n, FILE *out)
 		return lab_refuse(out, "not a number:", w[2]);
 	if (!counted_as(name, what, sizeof(what)) || !responder_value(r, what, &value))
 		return lab_refuse(out, "nothing counted is called", name);
-	if (responder_await(r, what, many, AWAIT_MS))
+	if (responder_await(r, what, many, lab_await_ms()))
 		return true;
 	responder_value(r, what, &value);
 	fprintf(out, "only %llu ", (unsigned long long)value);
@@ -361,9 +361,9 @@ bool cmd_await_idle(char **w, size_t n, FILE *out)
 
 	(void)n;
 	for (i = 0; i < lab.n_responders; i++)
-		if (!responder_wait_idle(lab.responders[i].r, AWAIT_MS))
+		if (!responder_wait_idle(lab.responders[i].r, lab_await_ms()))
 			return lab_refuse(out, "still connected:", lab.responders[i].name);
-	return !lab.servers || servers_wait_idle(lab.servers, AWAIT_MS) ||
+	return !lab.servers || servers_wait_idle(lab.servers, lab_await_ms()) ||
 	       lab_refuse(out, "still connected:", w[0]);
 }
 

@@ -19,6 +19,14 @@ void responder_fatal(const char *what)
 	abort();
 }
 
+int64_t responder_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 static void drop_all(struct responder *r)
 {
 	struct conn *c, *next;
@@ -128,7 +136,6 @@ struct responder *responder_new(const struct responder_conf *c)
 
 static void responder_destroy(struct responder *r)
 {
-	struct seen *s;
 	size_t i;
 
 	for (i = 0; i < r->n_sides; i++) {
@@ -138,10 +145,7 @@ static void responder_destroy(struct responder *r)
 	}
 	ev_async_stop(r->loop, &r->wake);
 	ev_loop_destroy(r->loop);
-	while ((s = r->seen)) {
-		r->seen = s->next;
-		free(s);
-	}
+	seen_fini(r);
 	scripts_fini(r);
 	OCSP_CERTID_free(r->early_id);
 	SSL_CTX_free(r->ctx);

@@ -52,6 +52,8 @@ struct responder_stats {
 	uint64_t sha1;           /* requests whose CertID is in SHA-1 */
 	uint64_t nonce;          /* requests that carry extensions */
 	uint64_t bytes_in, bytes_out;
+	uint64_t answers;        /* sent to their end */
+	uint64_t answer_us;      /* from the end of the request to that, all of them together */
 };
 
 struct responder;

@@ -113,12 +113,27 @@ static ssize_t conn_recv(struct conn *c, char *p, size_t n)
 
 static void conn_next(struct conn *c);
 
+/* Counts the answer, if it is one. */
+static void conn_answered(struct conn *c)
+{
+	int64_t now_us = responder_now_us();
+
+	if (!c->asked_us)
+		return;
+	pthread_mutex_lock(&c->r->lock);
+	c->r->st.answers++;
+	c->r->st.answer_us += (uint64_t)(now_us - c->asked_us);
+	pthread_mutex_unlock(&c->r->lock);
+	c->asked_us = 0;
+}
+
 /* All was sent: what now? */
 static void conn_sent(struct conn *c)
 {
 	enum fault_end end = c->plan.end;
 
 	conn_busy(c, end == FAULT_HANG || end == FAULT_HALF);
+	conn_answered(c);
 	ev_io_stop(c->r->loop, &c->wr);
 	switch (end) {
 	case FAULT_KEEP:
@@ -267,6 +282,7 @@ static void conn_next(struct conn *c)
 	pthread_mutex_lock(&c->r->lock);
 	snprintf(c->r->last, sizeof(c->r->last), "%.*s", (int)head_n, c->in);
 	pthread_mutex_unlock(&c->r->lock);
+	c->asked_us = responder_now_us();
 	request_parse(&q, c->in, head_n);
 	q.body = (uint8_t *)c->in + head_n;
 	q.body_n = body_n;

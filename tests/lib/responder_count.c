@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* responder_count.c - what a scripted responder has seen: counters, and waiting for them. */
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +9,30 @@
 
 #include "responder_own.h"
 
+static int seen_order(const void *a, const void *b)
+{
+	return strcmp(((const struct seen *)a)->key, ((const struct seen *)b)->key);
+}
+
 struct seen *seen_get(struct responder *r, const char *key)
 {
-	struct seen *s;
 	size_t n = strlen(key) + 1;
+	struct seen *s = calloc(1, sizeof(*s) + n), **at;
 
-	for (s = r->seen; s; s = s->next)
-		if (!strcmp(s->key, key))
-			return s;
-	s = calloc(1, sizeof(*s) + n);
 	if (!s)
 		responder_fatal("calloc");
-	memcpy(s->key, key, n);
-	s->next = r->seen;
-	r->seen = s;
-	return s;
+	s->key = memcpy(s + 1, key, n);
+	at = tsearch(s, &r->seen, seen_order);
+	if (!at)
+		responder_fatal("tsearch");
+	if (*at != s)
+		free(s);
+	return *at;
+}
+
+void seen_fini(struct responder *r)
+{
+	tdestroy(r->seen, free);
 }
 
 unsigned seen_count(struct responder *r, const char *segment, const char *serial)
@@ -114,6 +124,7 @@ static const uint64_t *stats_value(const struct responder_stats *st, const char 
 		{ "busy", &st->busy_peak }, { "v6", &st->v6 }, { "conditional", &st->conditional },
 		{ "not-modified", &st->not_modified }, { "absolute", &st->absolute },
 		{ "no-cache", &st->no_cache }, { "refused", &st->refused }, { "stale", &st->stale },
+		{ "answers", &st->answers }, { "answer-us", &st->answer_us },
 		{ "malformed", &st->malformed }, { "sha1", &st->sha1 }, { "nonce", &st->nonce },
 		{ "bytes-in", &st->bytes_in }, { "bytes-out", &st->bytes_out },
 	};

@@ -23,9 +23,8 @@
 
 /* How often something was asked for. */
 struct seen {
-	struct seen *next;
 	uint64_t n;
-	char key[];                /* "segment" or "segment serial" */
+	char *key;                 /* "segment" or "segment serial"; lies behind it */
 };
 
 enum conn_state { CONN_TLS, CONN_READ, CONN_DELAY, CONN_WRITE, CONN_DEAF };
@@ -41,6 +40,7 @@ struct conn {
 	char in[HEAD_MAX_BYTES + BODY_MAX_BYTES + 1];
 	size_t in_n;
 	struct fault_plan plan;
+	int64_t asked_us;          /* when the request was whole */
 	size_t sent;               /* of plan.bytes */
 	uint64_t flooded;
 	bool busy;                 /* counted as being answered */
@@ -93,7 +93,7 @@ struct responder {
 	OCSP_CERTID *early_id;
 	struct responder_stats st;
 	uint64_t busy;
-	struct seen *seen;
+	void *seen;                /* a tree, as tsearch() makes it */
 	char last[HEAD_MAX_BYTES];
 	char sni[SNI_BYTES];
 };
@@ -111,11 +111,15 @@ struct request {
 /* Ends the program. */
 void responder_fatal(const char *what);
 
+/* Microseconds of a monotonic clock. */
+int64_t responder_now_us(void);
+
 /* responder_count.c: all need the lock. seen_count() counts a request, and returns how often this
  * certificate was asked for there before.
  */
 struct seen *seen_get(struct responder *r, const char *key);
 unsigned seen_count(struct responder *r, const char *segment, const char *serial);
+void seen_fini(struct responder *r);
 void request_count(struct responder *r, const struct request *q, OCSP_REQUEST *req,
 		   const OCSP_CERTID *id);
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "responder_own.h"
 
@@ -18,14 +17,6 @@ struct script {
 	char path[FAULT_SEGMENT_BYTES];
 	char serial[SERIAL_BYTES];
 };
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* With each play what is signed once is signed anew. Times are in seconds, and two plays may come
  * within one, so it is a minute newer.
@@ -147,7 +138,7 @@ void script_apply(struct responder *r, struct fault_ask *ask, const char *serial
 
 	*delay_ms = 0;
 	ask->signed_s = r->signed_s;
-	if (!rate_pass(&r->rate, now_us() / 1000)) {
+	if (!rate_pass(&r->rate, responder_now_us() / 1000)) {
 		r->st.refused++;
 		ask->retry_after_s = r->over_retry_s;
 		memcpy(ask->segment, r->over, sizeof(ask->segment));
@@ -162,5 +153,5 @@ void script_apply(struct responder *r, struct fault_ask *ask, const char *serial
 		s = s->next;
 	if (s)
 		script_use(s, ask, delay_ms);
-	*delay_ms += (int)(pace_wait_us(&r->pace, now_us()) / 1000);
+	*delay_ms += (int)(pace_wait_us(&r->pace, responder_now_us()) / 1000);
 }

@@ -31,6 +31,14 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int wait_limit_ms(int usual_ms)
+{
+	const char *text = getenv("LAB_LIMIT_S");
+	long s = text ? strtol(text, NULL, 10) : 0;
+
+	return s > 0 && s < INT_MAX / 1000 ? (int)s * 1000 : usual_ms;
+}
+
 /* Milliseconds from now until <end>, for poll(). */
 static int left_ms(int64_t end)
 {
@@ -114,7 +122,7 @@ static bool changed(int fd, int64_t end)
 
 static bool look_until(struct look *l, const char *dir, unsigned long n, const char *regex)
 {
-	int64_t end = now_ms() + LIMIT_MS;
+	int64_t end = now_ms() + wait_limit_ms(LIMIT_MS);
 	unsigned long seen;
 	bool more = true;
 	int fd;
@@ -201,7 +209,7 @@ static void cli_ask(const char *path, const char *command, int64_t end, char *an
 bool wait_cli(const char *path, const char *command, const char *regex)
 {
 	static char answer[ANSWER_BYTES];
-	int64_t end = now_ms() + LIMIT_MS, until;
+	int64_t end = now_ms() + wait_limit_ms(LIMIT_MS), until;
 	bool there = false;
 	char dir[PATH_MAX];
 	regex_t re;

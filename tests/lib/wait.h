@@ -5,8 +5,11 @@
 
 #include <stdbool.h>
 
-/* All return false, with the reason on stderr, if it has not come within 20 s. <regex> is an
- * extended expression.
+/* The time after which waiting is in vain: LAB_LIMIT_S of the environment, else <usual_ms>. */
+int wait_limit_ms(int usual_ms);
+
+/* All return false, with the reason on stderr, if it has not come within 20 s (LAB_LIMIT_S).
+ * <regex> is an extended expression.
  */
 
 /* Until <n> lines of the file <path> match. It may be made only later; its directory is there. */
