@@ -5,11 +5,11 @@
 # What the loop thread needs for an update, the kernel's part and all that happens only once
 # included, beside libcrypto parsing one response and checking its signature again and again.
 processor() {
-	local n=3000 i b o
+	local n=3000 b o
 
 	: >"$dir/bare"
 	: >"$dir/ours"
-	for i in $(seq "$runs"); do
+	for _ in $(seq "$runs"); do
 		"$lab" bare $n >>"$dir/bare"
 		lab_start "responder r" "cert c n=$n uri=http://127.0.0.1:%r/ok/"
 		once build/haproxy-3.0/haproxy $n "$ok" " crt $dir/lab/c" >/dev/null
