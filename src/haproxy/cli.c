@@ -287,18 +287,36 @@ static void transaction_staple(const char *path, char *base64, struct appctx *ap
 	free(file);
 }
 
+/* HAProxy's command fails, too, while certificates are locked. */
+static bool forgets(const char *path)
+{
+	bool rc = false;
+
+	if (!HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock)) {
+		rc = ocu_stores_forgets(path);
+		HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
+	}
+	return rc;
+}
+
 static int before_commit(char **args, char *payload, struct appctx *appctx, void *private)
 {
+	bool forgotten;
 	char *base64;
 	int rc;
 
 	if (!cli_has_level(appctx, ACCESS_LVL_ADMIN))
 		return 1;
+	forgotten = forgets(args[3]);
 	base64 = ocu_ahead_commit(args[3]);
 	if (base64)
 		transaction_staple(args[3], base64, appctx, private);
 	free(base64);
 	rc = stock_parse[COMMIT](args, payload, appctx, private);
+	if (forgotten && rc == 0)
+		send_log(NULL, LOG_WARNING, "<OCSP-UPDATE> %s: no longer updated: this HAProxy "
+					    "forgets 'ocsp-update on' when a certificate is "
+					    "replaced; reload it\n", args[3]);
 	ocu_host_look(args[3]);
 	return rc;
 }

@@ -243,6 +243,27 @@ bool ocu_stores_serve(void)
 	return !eb_is_empty(&crtlists_tree);
 }
 
+/* HAProxy before its fix 56314a20f loses 'ocsp-update on' in the copy of <store> with which "set
+ * ssl cert" begins a transaction. Before b451fe166, which is older, that copy keeps the CertID of
+ * the certificate that is replaced: a response for the new one, put into the transaction, would be
+ * no use, and the new one would be served with what the old one's entry holds.
+ */
+static bool copies_mode(struct ckch_store *store)
+{
+	struct ckch_store *copy = ckchs_dup(store);
+	bool same = copy && OCU_STORE_MODE(copy) == OCU_STORE_MODE(store);
+
+	ckch_store_free(copy);
+	return same;
+}
+
+bool ocu_stores_forgets(const char *path)
+{
+	struct ckch_store *store = ckchs_lookup((char *)path);
+
+	return store && updated(store) && !copies_mode(store);
+}
+
 size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X509 *own,
 			  unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH], X509 **issuer)
 {
@@ -251,7 +272,7 @@ size_t ocu_stores_foresee(const char *path, X509 *cert, STACK_OF(X509) *chain, X
 	OCSP_CERTID *id = NULL;
 	size_t n;
 
-	if (!store || !updated(store))
+	if (!store || !updated(store) || !copies_mode(store))
 		return 0;
 	further = ssl_get0_issuer_chain(cert);
 	*issuer = issued_by(chain, cert);

@@ -25,6 +25,11 @@ size_t ocu_stores_key(const char *path, unsigned char key[static OCSP_MAX_CERTID
 /* The same for a command, which gets NULL, or the text why there is no CertID. */
 const char *ocu_stores_lookup(const char *path, unsigned char *key, size_t *len);
 
+/* Whether the certificate of the store <path> is updated, and the one that a transaction puts in
+ * its place will not be, because this HAProxy forgets it. Under ckch_lock.
+ */
+bool ocu_stores_forgets(const char *path);
+
 /* What a transaction will put into the store <path>: <cert>, with <chain>, and with the issuer
  * <own>, which may be NULL. Writes its CertID into <key>, filled with zeroes, lends *issuer, which
  * HAProxy will find, and returns the length of the CertID; 0 if it will not be updated. Under
