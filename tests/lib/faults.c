@@ -64,12 +64,13 @@ static const struct fault table[] = {
 	{ .name = "early", .want = GOOD, .server = FAULT_EARLY },
 	{ .name = "early-status", .requests = 2, .num = 500, .http = http_status,
 	  .server = FAULT_EARLY, .why = "status 500" },
-	{ .name = "early-banner", .http = http_other_protocol, .server = FAULT_EARLY,
-	  .why = "not an HTTP/1 status line" },
+	/* Who sends no status line is asked over its other address too. */
+	{ .name = "early-banner", .requests = 2, .http = http_other_protocol,
+	  .server = FAULT_EARLY, .why = "not an HTTP/1 status line" },
 	{ .name = "early-hang", .cut = CUT_BODY, .end = FAULT_HANG, .server = FAULT_EARLY,
 	  .why = "answer not completed" },
-	{ .name = "early-flood", .http = http_continue_flood, .server = FAULT_EARLY,
-	  .why = "header is longer" },
+	{ .name = "early-flood", .requests = 2, .http = http_continue_flood,
+	  .server = FAULT_EARLY, .why = "header is longer" },
 
 	/* TLS */
 	{ .name = "tls", .want = GOOD, .server = FAULT_TLS },
@@ -220,7 +221,7 @@ static const struct fault table[] = {
 	{ .name = "chunk-extension", .want = GOOD, .http = http_chunk_extension },
 	{ .name = "chunk-overflow", .http = http_chunk_overflow, .why = "body is longer" },
 	{ .name = "chunk-negative", .http = http_chunk_negative, .why = "malformed chunk size" },
-	{ .name = "chunk-lie", .http = http_chunk_lie, .why = "chunk " },
+	{ .name = "chunk-lie", .http = http_chunk_lie, .why = "chunk is longer" },
 	{ .name = "chunk-word", .http = http_chunk_word, .why = "malformed chunk size" },
 	{ .name = "chunk-cut", .http = http_chunk_open, .end = FAULT_CLOSE,
 	  .why = "closed within the body" },

@@ -156,9 +156,9 @@ void http_chunk_negative(struct answer *a, FILE *out)
 void http_chunk_lie(struct answer *a, FILE *out)
 {
 	chunked_head(a, out);
-	fprintf(out, "%zx\r\n", a->n - 5);
+	fprintf(out, "%zx\r\n", a->n);
 	answer_whole(a, out);
-	fputs("\r\n0\r\n\r\n", out);
+	fputs("more\r\n0\r\n\r\n", out);
 }
 
 void http_chunk_word(struct answer *a, FILE *out)
