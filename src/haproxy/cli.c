@@ -247,7 +247,7 @@ static int after_del_cert(char **args, char *payload, struct appctx *appctx, voi
 
 	if (worked(appctx))
 		ocu_ahead_drop(args[3]);
-	ocu_host_look(NULL);
+	ocu_host_sweep();
 	return rc;
 }
 
@@ -265,7 +265,7 @@ static int after_del_crtlist(char **args, char *payload, struct appctx *appctx, 
 	rc = stock_parse[DEL_CRTLIST](args, payload, appctx, private);
 	if (stapled)
 		ocu_host_look_at(key);
-	ocu_host_look(NULL);
+	ocu_host_sweep();
 	return rc;
 }
 

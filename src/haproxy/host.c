@@ -61,7 +61,8 @@ struct look {
 };
 static struct look *looks;
 static struct ocu_host_inquiry *questions; /* that came while there were such */
-static unsigned swept_for, sweep_wanted; /* counts of calls of ocu_host_look() */
+static unsigned swept_for, sweep_wanted; /* counts of what may have removed an entry */
+static bool hurry; /* a command that brings something has ended */
 
 /* ---- what the engine asks for ---- */
 
@@ -280,6 +281,12 @@ void ocu_host_look(const char *path)
 {
 	if (path)
 		look_add(NULL, path);
+	HA_ATOMIC_STORE(&hurry, true);
+	ocu_host_sweep();
+}
+
+void ocu_host_sweep(void)
+{
 	HA_ATOMIC_INC(&sweep_wanted);
 	task_wakeup(ocsp_update_task, TASK_WOKEN_MSG);
 }
@@ -324,15 +331,16 @@ static void look(struct look *l)
 		ocu_entries_look(ocu_host_engine, l->key, l->path);
 }
 
-/* Isolated. Returns false if a transaction is under way. */
+/* Isolated, so nobody adds one. Returns false if a command has the certificates. */
 static bool looks_take(void)
 {
-	struct look *l, *next;
+	struct look *l;
+	unsigned i;
 
 	if (HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
 		return false;
-	for (l = HA_ATOMIC_XCHG(&looks, NULL); l; l = next) {
-		next = l->next;
+	for (i = 0; i < TAKE_AT_ONCE && (l = looks); i++) {
+		looks = l->next;
 		look(l);
 		free(l);
 	}
@@ -400,40 +408,33 @@ static unsigned isolation_pause_ms(uint64_t ns)
 	return MAX(ISOLATE_MS, MIN(ms, ISOLATE_MAX_MS));
 }
 
-/* What must not be done beside handshakes and commands. Returns whether all of it could be;
- * *pause_ms is how long the next must wait.
+/* What must not be done beside handshakes and commands. Returns how long the next must wait. A
+ * command that has the certificates says when it ends.
  */
-static bool isolated_work(unsigned *pause_ms)
+static unsigned isolated_work(void)
 {
 	enum ocu_status st[DELIVER_AT_ONCE];
 	uint64_t began_ns = now_mono_time();
-	bool done;
+	unsigned pause_ms;
 
 	thread_isolate();
-	*pause_ms = isolation_pause_ms(now_mono_time() - began_ns);
+	pause_ms = isolation_pause_ms(now_mono_time() - began_ns);
 	batch_swap(st);
-	done = ocu_entries_take(ocu_host_engine, TAKE_AT_ONCE, order, ocu_stores_judge_uris) &&
-	       looks_take();
+	if (!ocu_entries_take(ocu_host_engine, TAKE_AT_ONCE, order, ocu_stores_judge_uris) ||
+	    !looks_take())
+		pause_ms = ISOLATE_MAX_MS;
 	thread_release();
 	batch_end(st);
 	ocu_stores_log();
-	return done;
+	return pause_ms;
 }
 
-/* Whether certificates wait to be looked up, and no transaction is in the way. *locked: one was
- * when it was tried last. Only then is the lock tried here: a command that finds it taken fails.
+/* Whether certificates wait to be looked up. Their lock is tried in isolation alone: a command that
+ * finds it taken fails.
  */
-static bool certs_wait(bool *locked)
+static bool certs_wait(void)
 {
-	if (!HA_ATOMIC_LOAD(&looks) && !ocu_entries_wait()) {
-		*locked = false;
-		return false;
-	}
-	if (*locked && HA_SPIN_TRYLOCK(CKCH_LOCK, &ckch_lock))
-		return false;
-	if (*locked)
-		HA_SPIN_UNLOCK(CKCH_LOCK, &ckch_lock);
-	return true;
+	return HA_ATOMIC_LOAD(&looks) || ocu_entries_wait();
 }
 
 /* Goes on with the sweep, which commands make longer. Returns whether it is at its end. */
@@ -451,7 +452,6 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 {
 	static unsigned int isolated_ms; /* now_ms of the last time: only differences are told */
 	static unsigned pause_ms = ISOLATE_MS;
-	static bool locked;
 	bool more, due;
 
 	(void)context;
@@ -465,27 +465,26 @@ static struct task *host_run(struct task *t, void *context, unsigned int state)
 	else
 		ocu_ahead_step(ocu_host_engine, ocu_entries_knows, ocu_entries_number);
 	/* at the end of a command what it has brought is served: no time to lose */
-	due = HA_ATOMIC_LOAD(&sweep_wanted) != swept_for || now_ms - isolated_ms >= pause_ms;
+	due = HA_ATOMIC_XCHG(&hurry, false) || now_ms - isolated_ms >= pause_ms;
 	more = early_write();
 	/* what has come while a batch waited goes with it */
 	if (!more && (!batch.n_pubs || due))
 		more = ocu_engine_deliver(ocu_host_engine, batch_room(), true);
 	if (!batch.n_pubs)
 		lines_write();
-	if (batch.n_pubs || certs_wait(&locked)) {
+	if (batch.n_pubs || certs_wait()) {
 		if (!due) {
 			t->expire = tick_add(isolated_ms, pause_ms);
 			return t;
 		}
 		isolated_ms = now_ms;
-		locked = !isolated_work(&pause_ms);
+		pause_ms = isolated_work();
 		/* what has come meanwhile, or could not be done */
-		t->expire = tick_add(now_ms, ISOLATE_MS);
-	} else if (locked) {
-		t->expire = tick_add(now_ms, ISOLATE_MS);
+		t->expire = tick_add(now_ms, pause_ms);
 	}
-	/* a transaction may last, and is not waited for */
-	questions_ask();
+	/* a command that has the certificates may last, and is not waited for */
+	if (!HA_ATOMIC_LOAD(&looks) || pause_ms == ISOLATE_MAX_MS)
+		questions_ask();
 	if (!sweep())
 		t->expire = tick_first(t->expire, tick_add(now_ms, SWEEP_MS));
 	if (more)

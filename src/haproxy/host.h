@@ -64,10 +64,13 @@ void ocu_host_serve(void);
 /* Whether updates are made: the process serves, does not stop, and the engine runs. */
 bool ocu_host_runs(void);
 
-/* A command may have changed certificates, the one of the file <path> if it is not NULL: the task
- * looks after them. Any HAProxy thread.
+/* A command may have changed certificates, the one of the file <path> if it is not NULL, or has let
+ * go of them: the task looks after them at once. Any HAProxy thread.
  */
 void ocu_host_look(const char *path);
+
+/* A command may have removed entries: the task looks for those in time. Any HAProxy thread. */
+void ocu_host_sweep(void);
 
 /* A command may have set the response of the entry <key>, or removed it. Any HAProxy thread. */
 void ocu_host_look_at(const unsigned char key[static OCSP_MAX_CERTID_ASN1_LENGTH]);
