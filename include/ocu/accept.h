@@ -37,7 +37,16 @@ void ocu_accept_stop(struct ocu_engine *e);
 /* Asks the state directory for <c>, which came at run time, and schedules it by what is found. */
 void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c);
 
-/* The same at once, on the calling thread, while no thread runs. */
-void ocu_accept_load_now(struct ocu_engine *e, struct ocu_cert *c);
+/* The same in three steps while no thread of the engine runs. Makes what the response that is saved
+ * for <c> goes on its way with; NULL if the state directory was asked for it already, if there is
+ * none, or without memory.
+ */
+struct ocu_accepted *ocu_accept_saved_new(struct ocu_engine *e, struct ocu_cert *c);
+
+/* Reads and verifies it. Any thread, also at the same time as for others. */
+void ocu_accept_saved_read(struct ocu_accepted *a);
+
+/* Hands it to the host if it may be stapled and is better than what is held. Takes <a>. */
+void ocu_accept_saved_take(struct ocu_accepted *a);
 
 #endif

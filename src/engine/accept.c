@@ -348,8 +348,16 @@ void ocu_accept_load(struct ocu_engine *e, struct ocu_cert *c)
 	load(a);
 }
 
+struct ocu_accepted *ocu_accept_saved_new(struct ocu_engine *e, struct ocu_cert *c)
+{
+	if (c->loaded || !e->conf.store)
+		return NULL;
+	c->loaded = true;
+	return ocu_accept_new(e, c);
+}
+
 /* As the disk thread does it. */
-static void read_saved(struct ocu_accepted *a, int64_t now_s)
+void ocu_accept_saved_read(struct ocu_accepted *a)
 {
 	struct ocu_disk_load *l = &a->disk.load;
 	struct ocu_cert *c = a->cert;
@@ -358,22 +366,14 @@ static void read_saved(struct ocu_accepted *a, int64_t now_s)
 	err->code = ocu_store_get(a->engine->conf.store, c->key, c->key_len, &a->der, err);
 	if (err->code == OCU_OK)
 		err->code = ocu_ocsp_verify(&l->ocsp, a->der.data, a->der.len, c->x509, c->issuer,
-					    now_s, err);
+					    ocu_wall_s(), err);
 	if (err->code == OCU_OK)
 		ocu_held_init(&l->held, &l->ocsp, a->der.data, a->der.len);
 }
 
-void ocu_accept_load_now(struct ocu_engine *e, struct ocu_cert *c)
+void ocu_accept_saved_take(struct ocu_accepted *a)
 {
-	struct ocu_clock now = ocu_state_now(e);
-	struct ocu_accepted *a;
+	struct ocu_clock now = ocu_state_now(a->engine);
 
-	if (c->loaded || !e->conf.store)
-		return;
-	c->loaded = true;
-	a = ocu_accept_new(e, c);
-	if (!a)
-		return;
-	read_saved(a, now.wall_s);
 	take_loaded(a, &now);
 }

@@ -318,15 +318,6 @@ void ocu_engine_pause(struct ocu_engine *e)
 	atomic_store(&e->paused, true);
 }
 
-void ocu_engine_preload(struct ocu_engine *e)
-{
-	struct ocu_cert *c;
-
-	(void)ocu_loop_run_posted(e->loop);
-	for (c = ocu_certs_first(e->certs); c; c = c->next)
-		ocu_accept_load_now(e, c);
-}
-
 void ocu_engine_free(struct ocu_engine *e)
 {
 	struct ocu_clock now;

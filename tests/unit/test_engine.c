@@ -1712,6 +1712,41 @@ static void saved_is_bad(void **state)
 	host_cert_fini(&late);
 }
 
+/* Several threads read what is saved, at the same time; some of it is no response. */
+static void many_saved(void **state)
+{
+	static struct host_cert cs[MANY];
+	uint8_t *der;
+	char path[64];
+	struct host *h;
+	struct dir d;
+	size_t i, n, bad = 0;
+
+	(void)state;
+	dir_init(&d);
+	h = host_new(&d.conf);
+	for (i = 0; i < MANY; i++) {
+		snprintf(path, sizeof(path), "saved-%zu.pem", i);
+		cert_make(&cs[i], path, "ok");
+		n = response_make(&cs[i], &der, -60, PKI_DAY_S, false);
+		der[n - 1] ^= i % 7 == 0; /* of the signature */
+		bad += i % 7 == 0;
+		dir_put(&d, &cs[i], der, n);
+		host_load(h, &cs[i], true);
+	}
+	ocu_engine_preload(host_engine(h));
+	assert_int_equal(ocu_engine_missing(host_engine(h), false), bad);
+	while (ocu_engine_deliver(host_engine(h), 1, true))
+		;
+	for (i = 0; i < MANY; i++)
+		if (i % 7)
+			assert_stapled(h, &cs[i], false);
+	assert_int_equal(host_lines(h, ": the saved response is ignored and will be fetched"), bad);
+	host_free(h);
+	dir_fini(&d);
+	many_fini(cs);
+}
+
 /* A certificate that says "revoked" in the file. */
 static void saved_is_revoked(void **state)
 {
@@ -1960,6 +1995,7 @@ int main(void)
 		cmocka_unit_test(saved_and_found),
 		cmocka_unit_test(clock_set_back),
 		cmocka_unit_test(saved_is_bad),
+		cmocka_unit_test(many_saved),
 		cmocka_unit_test(saved_is_revoked),
 		cmocka_unit_test(not_saved),
 		cmocka_unit_test(saved_is_newer),
