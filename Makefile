@@ -205,7 +205,7 @@ test: need-lint need-test test-programs fuzz-programs lib
 test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 	@tests/run
 
-bench: ## stock beside ours, in numbers (W=start, one work of tests/works; RUNS=3)
+bench: ## stock beside ours, in numbers (W=cold, one work of tests/works; RUNS=3)
 bench: need-test haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
 bench: $(patsubst tests/%.c,build/tests/%.so,$(wildcard tests/works/*.c))
 	@tests/bench $(W:%=-w %) $(RUNS)

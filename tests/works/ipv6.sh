@@ -25,7 +25,6 @@ ipv6_run() {
 
 # ipv6 <title> <responder words> <name words>
 ipv6() {
-
 	rm -f "$dir"/of.{ours,stock}.*
 	for _ in $(seq "$runs"); do
 		ipv6_run "$ours" ours "$2" "$3"
