@@ -19,6 +19,14 @@
 struct ocu_peer_idle;
 TAILQ_HEAD(ocu_peer_idles, ocu_peer_idle);
 
+/* Somebody who asks a peer and wants to know when one of its addresses is of no use. */
+struct ocu_peer_watch {
+	TAILQ_ENTRY(ocu_peer_watch) link;
+	/* <address> kept silent while another one answered the same request. Ends no watch. */
+	void (*beaten)(struct ocu_peer_watch *w, const struct sockaddr_storage *address);
+};
+TAILQ_HEAD(ocu_peer_watches, ocu_peer_watch);
+
 /* A responder. The caller provides the memory and calls ocu_peer_init() first. It may not move, and
  * outlives every request that was given it. Loop thread only, like all that follows.
  */
@@ -27,6 +35,7 @@ struct ocu_peer {
 	/* private */
 	unsigned n_idle;
 	struct ocu_peer_idles idle;    /* the one used last comes first */
+	struct ocu_peer_watches watches;
 	struct sockaddr_storage last[2]; /* IPv4, IPv6: answered last; ss_family 0: none did */
 	enum ocu_family first;         /* the family that goes first; OCU_ANY: neither */
 };
@@ -68,6 +77,15 @@ void ocu_peer_answered(struct ocu_peer *p, const struct sockaddr_storage *addres
  * address goes first, of the other family if that has one that worked or none is known.
  */
 void ocu_peer_silent(struct ocu_peer *p, const struct sockaddr_storage *address);
+
+/* <address> of <p> kept silent for a request that another address then answered: tells those who
+ * watch <p>.
+ */
+void ocu_peer_beaten(struct ocu_peer *p, const struct sockaddr_storage *address);
+
+/* Begins and ends to watch <p>, which keeps <w> meanwhile. */
+void ocu_peer_watch(struct ocu_peer *p, struct ocu_peer_watch *w);
+void ocu_peer_unwatch(struct ocu_peer *p, struct ocu_peer_watch *w);
 
 /* No address of <p> could be connected: none goes first. */
 void ocu_peer_unreachable(struct ocu_peer *p);

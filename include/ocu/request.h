@@ -90,8 +90,9 @@ typedef void ocu_request_cb(void *arg, const struct ocu_request_result *r);
  * came, a new one takes its place and nobody is told. Otherwise the addresses race (dial.h). One
  * over which TLS fails, or that is closed or speaks nonsense before a status line, makes room for
  * the next; one that is silent for OCU_REQUEST_SILENCE_MS goes on while the next is asked as well,
- * of the other family first. The first whole response ends it. Errors: OCU_NOMEM, OCU_TOO_BIG; <cb>
- * is then not called, and *out is NULL.
+ * of the other family first. So it is at once when another request of the peer finds an address
+ * silent and the next one answering. The first whole response ends it. Errors: OCU_NOMEM,
+ * OCU_TOO_BIG; <cb> is then not called, and *out is NULL.
  */
 OCU_MUST enum ocu_status ocu_request_start(struct ocu_request **out,
 					   const struct ocu_request_env *env,

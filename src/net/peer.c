@@ -62,6 +62,7 @@ void ocu_peer_init(struct ocu_peer *p)
 {
 	*p = (struct ocu_peer){ .first = OCU_ANY };
 	TAILQ_INIT(&p->idle);
+	TAILQ_INIT(&p->watches);
 }
 
 void ocu_peer_fini(struct ocu_peer *p)
@@ -176,6 +177,24 @@ void ocu_peer_silent(struct ocu_peer *p, const struct sockaddr_storage *address)
 		return;
 	p->last[v6].ss_family = 0;
 	p->first = v6 ? OCU_IPV4 : OCU_IPV6;
+}
+
+void ocu_peer_beaten(struct ocu_peer *p, const struct sockaddr_storage *address)
+{
+	struct ocu_peer_watch *w;
+
+	TAILQ_FOREACH(w, &p->watches, link)
+		w->beaten(w, address);
+}
+
+void ocu_peer_watch(struct ocu_peer *p, struct ocu_peer_watch *w)
+{
+	TAILQ_INSERT_TAIL(&p->watches, w, link);
+}
+
+void ocu_peer_unwatch(struct ocu_peer *p, struct ocu_peer_watch *w)
+{
+	TAILQ_REMOVE(&p->watches, w, link);
 }
 
 void ocu_peer_unreachable(struct ocu_peer *p)

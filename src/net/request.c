@@ -64,6 +64,7 @@ struct ocu_request {
 	struct ocu_request_conf conf;
 	struct ocu_peer *peer;       /* whose connections are kept */
 	struct ocu_peer *origin;     /* who is connected to: the proxy, or the same */
+	struct ocu_peer_watch watch; /* of <origin> */
 	struct ocu_buf head;         /* the request as it is sent */
 	struct ocu_buf connect;      /* CONNECT, if it is needed */
 	bool ending;                 /* request_end() stops what is under way */
@@ -225,7 +226,10 @@ static void request_end(struct ocu_request *r, struct ocu_request_result *res)
 	struct way *w;
 
 	r->ending = true;
+	ocu_peer_unwatch(r->origin, &r->watch);
 	for (w = r->ways; w < r->ways + OCU_REQUEST_WAYS_MAX; w++) {
+		if (w->exchange && w->silent && res->http)
+			ocu_peer_beaten(r->origin, &w->address);
 		if (w->exchange)
 			ocu_exchange_cancel(w->exchange);
 	}
@@ -491,6 +495,24 @@ static void silence_cb(struct ev_loop *loop, ev_timer *timer, int revents)
 			ocu_peer_drop(r->peer, &w->address);
 	}
 	search_start(r);
+}
+
+/* Another request was answered by another address while <address> was silent: who is asked there
+ * is not waited for any longer.
+ */
+static void beaten_cb(struct ocu_peer_watch *watch, const struct sockaddr_storage *address)
+{
+	struct ocu_request *r = OCU_OWNER(watch, struct ocu_request, watch);
+	const struct way *w;
+
+	if (ocu_request_answered(r))
+		return;
+	for (w = r->ways; w < r->ways + OCU_REQUEST_WAYS_MAX; w++) {
+		if (is_unanswered(w) && ocu_dial_same_host(&w->address, address)) {
+			search_start(r);
+			return;
+		}
+	}
 }
 
 /* ---- the search for the next address ---- */
@@ -840,6 +862,8 @@ enum ocu_status ocu_request_start(struct ocu_request **out, const struct ocu_req
 		request_free(r);
 		return st;
 	}
+	r->watch.beaten = beaten_cb;
+	ocu_peer_watch(r->origin, &r->watch);
 	ocu_loop_timer_start(env->loop, &r->step, 0);
 	*out = r;
 	return OCU_OK;

@@ -366,6 +366,64 @@ static void farthest(void **state)
 
 /* ---- connections that were kept ---- */
 
+/* A request that is begun by a timer, beside that of <first>. */
+struct later {
+	ev_timer timer;
+	struct bed *first, its; /* <its> has what came of it */
+	int64_t begun_ms;
+};
+
+static void later_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct later *l = w->data;
+	struct ocu_request_conf conf = {
+		.url = &l->first->url,
+		.peer = &l->first->peer,
+		.http = { .target = TARGET, .target_len = strlen(TARGET) },
+		.connected = connected,
+		.failed = failed,
+	};
+
+	(void)loop;
+	(void)revents;
+	l->begun_ms = ocu_now_ms();
+	assert_int_equal(l->first->done, 0);
+	assert_int_equal(ocu_request_start(&l->its.r, &l->first->env, &conf, done, &l->its),
+			 OCU_OK);
+}
+
+/* When one of two has found out that the address is silent and another one answers, the other
+ * does not wait until it has found out for itself.
+ */
+static void silent_for_two(void **state)
+{
+	struct later l = { .timer.data = NULL };
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	listen_at(&b, FOUR);
+	assert_true(dnsd_set(b.d, FOUR_DNS));
+	b.acts[1] = SILENT;
+	l.first = &b;
+	l.its.loop = b.loop;
+	start(&b, "http://r.test:%/");
+	ev_now_update(b.loop);
+	ev_timer_init(&l.timer, later_cb, OCU_REQUEST_SILENCE_MS / 4e3, 0.);
+	l.timer.data = &l;
+	ev_timer_start(b.loop, &l.timer);
+	await(&b);
+	assert_int_equal(b.asked[1], 2);
+	await(&l.its);
+	assert_true(ocu_now_ms() - l.begun_ms < OCU_REQUEST_SILENCE_MS);
+	assert_int_equal(l.its.res.st, OCU_OK);
+	assert_int_equal(last_byte(&l.its.res.address), 2);
+	/* it was not silent for long enough to be blamed by this one too */
+	assert_int_equal(b.n_notes, 1);
+	assert_int_equal(l.its.n_notes, 0);
+	bed_fini(&b);
+}
+
 /* One that falls silent is replaced by a new one, to the same address if there is no other. */
 static void kept_is_silent(void **state)
 {
@@ -626,6 +684,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_is_silent),
+		cmocka_unit_test(silent_for_two),
 		cmocka_unit_test(one_is_bad),
 		cmocka_unit_test(farthest),
 		cmocka_unit_test(kept_is_silent),
