@@ -139,7 +139,7 @@ size() {
 		size_round "$ours" ours "$1" && size_round "$stock" stock "$1" && size_full || break
 	done
 	lab_stop
-	[ "$rc" = 0 ] || return
+	[ -s "$dir/of.full.start" ] || return
 	size_rows start "$1: start" "$(ratio ours.start stock.start 1 ' of stock (goal 1.03)')"
 	row "$1: start, full" ours full.start "$(ratio full.start stock.start 1 \
 		' of stock (goal 1.05)')"
