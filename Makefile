@@ -61,7 +61,7 @@ endif
 .DELETE_ON_ERROR:
 .PHONY: all lib haproxy deps demo test bench bench-peers lint check-patches refresh install clean
 .PHONY: help FORCE
-.PHONY: need-build need-lint need-demo need-test test-programs
+.PHONY: need-build need-lint need-demo need-test need-bench test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
 
@@ -71,12 +71,12 @@ help: ## this list
 		awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 deps: ## installs what is missing for the build, the demo and the tests (Debian, as root)
-	@$(deps) install build lint demo test
+	@$(deps) install build lint demo test bench
 	@echo "deps: everything is there"
 
 # Packages are installed for whoever asks for one of these; others only hear what is missing.
 INSTALLING = $(if $(filter deps demo test,$(MAKECMDGOALS)),install,check)
-need-build need-lint need-demo need-test:
+need-build need-lint need-demo need-test need-bench:
 	@$(deps) $(INSTALLING) $(sort build $(@:need-%=%))
 
 # What the build was configured with; each file changes only when its text does.
@@ -206,7 +206,7 @@ test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
 	@tests/run
 
 bench: ## stock beside ours, in numbers (W=cold, one work of tests/works; RUNS=3)
-bench: need-test haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
+bench: need-test need-bench haproxy-3.0 haproxy-3.0-released stock-3.0 build/tests/lab
 bench: $(patsubst tests/%.c,build/tests/%.so,$(wildcard tests/works/*.c))
 	@tests/bench $(W:%=-w %) $(RUNS)
 
