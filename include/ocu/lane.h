@@ -48,7 +48,8 @@ struct ocu_urgency {
 	bool ordered;     /* by an administrator */
 	bool must_staple;
 	int64_t expiry;   /* of what it holds; 0: nothing */
-	uint64_t seq;     /* who was there first */
+	uint32_t lot;     /* drawn for it; decides between equals */
+	uint64_t seq;     /* who was there first, should that be the same */
 };
 
 struct ocu_item;

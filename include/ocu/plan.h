@@ -74,6 +74,7 @@ struct ocu_item {
 	struct ocu_place *at;    /* when FLYING */
 	/* private */
 	uint64_t seq;
+	uint32_t lot;            /* who goes first among equals */
 	unsigned forgiven;       /* failures in a row before the last success */
 	struct ocu_lane *lane;   /* when FLYING: that of `at`, whatever the caller does to it */
 	bool probes, hangs;      /* when FLYING */

@@ -15,7 +15,8 @@
 /* ---- Orders of the heaps ---- */
 
 /* Ordered ones first; who was asked in vain after those who were not, in that order; must-staple
- * before the rest; then what ends first, nothing held being 0; then who was there first.
+ * before the rest; then what ends first, nothing held being 0; then by lot: those that were loaded
+ * one after the other may have a fault in common, and nobody is to wait until all have failed.
  */
 static bool before(const struct ocu_place *a, const struct ocu_place *b)
 {
@@ -29,6 +30,8 @@ static bool before(const struct ocu_place *a, const struct ocu_place *b)
 		return u->must_staple;
 	if (u->expiry != v->expiry)
 		return u->expiry < v->expiry;
+	if (u->lot != v->lot)
+		return u->lot < v->lot;
 	return u->seq < v->seq;
 }
 

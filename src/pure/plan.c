@@ -87,6 +87,7 @@ static void place_enter(struct ocu_plan *p, struct ocu_place *pl, struct ocu_hea
 	pl->urgency = (struct ocu_urgency){ .ordered = item->ordered,
 					    .must_staple = item->must_staple,
 					    .expiry = item->held.expiry,
+					    .lot = item->lot,
 					    .seq = item->seq };
 	ocu_lane_enter(&p->lanes, pl, queue);
 }
@@ -434,6 +435,7 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	if (item->automatic == on)
 		return;
 	item->automatic = on;
+	item->lot = now->rnd;
 	if (item->state == OCU_ITEM_FLYING || item->ordered)
 		return;
 	item_unlink(p, item);

@@ -12,7 +12,7 @@
 #include "ocu/lane.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define LANES 6
+#define LANES 7
 
 struct bed {
 	struct ocu_clock now;
@@ -68,8 +68,9 @@ static void the_most_urgent_goes_first(void **state)
 		{ { .ordered = true, .expiry = 9000, .seq = 9 }, 7 },
 		{ { .must_staple = true, .expiry = 50, .seq = 8 }, 0 },
 		{ { .expiry = 0, .seq = 7 }, 0 },
-		{ { .expiry = 40, .seq = 2 }, 0 },
-		{ { .expiry = 40, .seq = 3 }, 0 },
+		{ { .expiry = 40, .lot = 4, .seq = 5 }, 0 },
+		{ { .expiry = 40, .lot = 6, .seq = 2 }, 0 },
+		{ { .expiry = 40, .lot = 6, .seq = 3 }, 0 },
 		{ { .must_staple = true, .expiry = 0, .seq = 1 }, 5 },
 	};
 	struct bed b;

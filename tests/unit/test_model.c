@@ -171,6 +171,7 @@ struct sim {
 	uint64_t dearest;          /* comparisons in a single call of ocu_plan_next() */
 	uint64_t seed;
 	bool checks;               /* the rules that need a look at all certificates */
+	bool in_line;              /* who was entered first goes first */
 };
 
 static uint32_t dice(struct sim *s)
@@ -243,6 +244,8 @@ static void cert_enter(struct sim *s, struct cert *c, bool must_staple, int64_t 
 {
 	struct ocu_clock now = clock_of(s);
 
+	if (s->in_line)
+		now.rnd = 0;
 	ocu_plan_add(s->plan, &c->item, c->places, c->n, must_staple, not_after);
 	ocu_plan_automatic(s->plan, &c->item, true, &now);
 }
@@ -689,7 +692,7 @@ static void the_poisoned_delay_nobody(void **state)
 	for (i = 0; i < 4; i++) {
 		for (j = 0; j < 3; j++) {
 			s = sim_new(1, 50, 64, 16);
-			s->checks = s->resps[0].calm = true;
+			s->checks = s->resps[0].calm = s->in_line = true;
 			sim_fill(s, "a");
 			s->certs[which[j][0]].poison[0] = poisons[i];
 			s->certs[which[j][1]].poison[0] = poisons[i];
@@ -704,9 +707,32 @@ static void the_poisoned_delay_nobody(void **state)
 	}
 }
 
-/* The same, but 503 of a single certificate cannot be told at once from one that concerns all. Up
- * to two of them delay the others by no more than it takes to ask some of those; more of them, or
- * others later on, by a pause each.
+/* One after the other has the same fault, as those of one customer may: if they were asked for in a
+ * line, all of the others would wait for a probe by each.
+ */
+static void those_in_a_line_delay_nobody(void **state)
+{
+	struct sim *s;
+	unsigned seed;
+	size_t i;
+
+	(void)state;
+	for (seed = 1; seed <= 20; seed++) {
+		s = sim_new(1, 200, 64, 16);
+		s->seed = seed;
+		sim_fill(s, "a");
+		for (i = 0; i < 20; i++)
+			s->certs[i].poison[0] = CLOSES;
+		sim_run(s, MONO + 5 * SECOND);
+		if (served(s) != 180)
+			fail_msg("seed %u: %zu of 180", seed, served(s));
+		sim_free(s);
+	}
+}
+
+/* As the poisoned, but 503 of a single certificate cannot be told at once from one that concerns
+ * all. Up to two of them delay the others by no more than it takes to ask some of those; more of
+ * them, or others later on, by a pause each.
  */
 static void those_that_pause_all_delay_them_little(void **state)
 {
@@ -732,6 +758,7 @@ static void those_that_pause_all_delay_them_little(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		s = sim_new(1, 50, 64, 16);
 		s->resps[0].retry_after_s = -1;
+		s->in_line = true;
 		sim_fill(s, "a");
 		for (j = 0; j < rows[i].n; j++)
 			s->certs[rows[i].which[j]].poison[0] = PAUSES;
@@ -1190,6 +1217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_poisoned_delay_nobody),
+		cmocka_unit_test(those_in_a_line_delay_nobody),
 		cmocka_unit_test(those_that_pause_all_delay_them_little),
 		cmocka_unit_test(a_second_uri_is_as_good_as_a_first),
 		cmocka_unit_test(a_black_hole_swallows_only_its_own),
