@@ -10,6 +10,7 @@
 #include "ocu/pace.h"
 
 #define OCU_HEALTH_STRIKES 3           /* different certificates that must fail, or be refused */
+#define OCU_HEALTH_STRIKES_MAX 16      /* the same, where failures were the certificates' own */
 #define OCU_HEALTH_AGAIN_MS 1000       /* the first time before it is asked again, doubled */
 #define OCU_HEALTH_AGAIN_MAX_MS 60000  /* up to this, and up to a 30th more by chance */
 #define OCU_HEALTH_PAUSE_MAX_S 3600    /* no pause is longer, whatever the responder wishes */
@@ -34,7 +35,8 @@ struct ocu_health {
 	unsigned doubts;    /* so many other ones may find out at once whether it does */
 	unsigned failures;  /* likewise, what made it wait longer */
 	unsigned strikes;   /* different certificates that failed, likewise */
-	uint64_t struck[OCU_HEALTH_STRIKES]; /* which */
+	uint64_t struck[OCU_HEALTH_STRIKES_MAX]; /* which */
+	unsigned enough;    /* so many: it is down */
 	struct ocu_pace pace;
 };
 
@@ -64,8 +66,9 @@ void ocu_health_answered(struct ocu_health *h, const struct ocu_ask *a, unsigned
 void ocu_health_unreached(struct ocu_health *h, const struct ocu_ask *a, int64_t now, uint32_t rnd);
 
 /* There was a connection, but no answer of a responder: it is suspect, and down after
- * OCU_HEALTH_STRIKES different certificates in a row. <silent>: not even a status line came, and
- * the window is halved.
+ * OCU_HEALTH_STRIKES different certificates in a row; where others were answered after some had
+ * failed it takes so many more, up to OCU_HEALTH_STRIKES_MAX, until it was down. <silent>: not even
+ * a status line came, and the window is halved.
  */
 void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silent, int64_t now,
 		       uint32_t rnd);

@@ -8,13 +8,23 @@
 
 void ocu_health_init(struct ocu_health *h)
 {
-	*h = (struct ocu_health){ .window = 1 };
+	*h = (struct ocu_health){ .window = 1, .enough = OCU_HEALTH_STRIKES };
 	ocu_pace_init(&h->pace);
 }
 
 bool ocu_health_shut(const struct ocu_health *h)
 {
 	return h->trust == OCU_TRUST_DOWN || h->trust == OCU_TRUST_PAUSED;
+}
+
+static unsigned most_of(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+static unsigned least_of(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -56,11 +66,22 @@ static void widen(struct ocu_health *h, unsigned most)
 		h->careful = false;
 }
 
+/* Another one was answered: those that failed meanwhile did so on their own account, unless it was
+ * down. Where some do, it takes more of them to tell that the responder is down.
+ */
+static void acquit(struct ocu_health *h)
+{
+	if (h->trust != OCU_TRUST_DOWN)
+		h->enough = least_of(h->enough + h->strikes, OCU_HEALTH_STRIKES_MAX);
+	h->strikes = 0;
+}
+
 static void go_down(struct ocu_health *h)
 {
 	h->trust = OCU_TRUST_DOWN;
 	h->answered = false;
 	h->doubts = 0;
+	h->enough = most_of(h->enough / 2, OCU_HEALTH_STRIKES);
 	h->window = 1;
 	h->careful = false;
 	ocu_pace_forget(&h->pace);
@@ -104,8 +125,9 @@ void ocu_health_answered(struct ocu_health *h, const struct ocu_ask *a, unsigned
 		resume(h, a, now);
 	}
 	ocu_pace_let(&h->pace, now);
+	acquit(h);
 	h->trust = OCU_TRUST_GOOD;
-	h->failures = h->strikes = h->pauses = 0;
+	h->failures = h->pauses = 0;
 	widen(h, most);
 }
 
@@ -127,7 +149,7 @@ static void strike(struct ocu_health *h, uint64_t who)
 		if (h->struck[i] == who)
 			return;
 	}
-	if (h->strikes < OCU_HEALTH_STRIKES)
+	if (h->strikes < OCU_HEALTH_STRIKES_MAX)
 		h->struck[h->strikes++] = who;
 }
 
@@ -139,7 +161,7 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 	if (ocu_health_shut(h) && !news)
 		return;
 	/* One that connects again after it did not is believed anew, as if it had not failed. */
-	if (h->trust == OCU_TRUST_DOWN && h->strikes >= OCU_HEALTH_STRIKES) {
+	if (h->trust == OCU_TRUST_DOWN && h->strikes >= h->enough) {
 		wait_longer(h, a, now, rnd);
 		return;
 	}
@@ -151,7 +173,7 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 	h->trust = OCU_TRUST_SUSPECT;
 	if (silent)
 		halve(h);
-	if (h->strikes >= OCU_HEALTH_STRIKES) {
+	if (h->strikes >= h->enough) {
 		go_down(h);
 		h->spell++;
 	}

@@ -148,11 +148,24 @@ static void three_silent_ones_are_enough(void **state)
 	     { ANSWERED, 1, 0, GOOD, 8, 0, 0 }, { SILENT, 2, 10, SUSPECT, 4, 1010, 0 },
 	     /* the same one again is no other one */
 	     { SILENT, 2, 20, SUSPECT, 2, 2020, 0 }, { SILENT, 3, 30, SUSPECT, 1, 4030, 0 },
-	     { ANSWERED, 4, 40, GOOD, 2, 0, 0 }, { SILENT, 2, 50, SUSPECT, 1, 1050, 0 },
-	     { BROKEN, 3, 60, SUSPECT, 1, 2060, 0 }, { BROKEN, 4, 70, DOWN, 1, 4070, 0 },
+	     { BROKEN, 4, 40, DOWN, 1, 8040, 0 },
 	     /* it goes on like that, until one is answered */
-	     { SILENT, 5, 4070, DOWN, 1, 12070, 0 }, { BROKEN, 6, 12070, DOWN, 1, 28070, 0 },
-	     { ANSWERED, 7, 28070, GOOD, 2, 0, 0 }, { SILENT, 8, 28080, SUSPECT, 1, 29080, 0 });
+	     { SILENT, 5, 8040, DOWN, 1, 24040, 0 }, { BROKEN, 6, 24040, DOWN, 1, 56040, 0 },
+	     { ANSWERED, 7, 56040, GOOD, 2, 0, 0 }, { SILENT, 8, 56050, SUSPECT, 1, 57050, 0 });
+}
+
+static void those_that_were_to_blame_themselves_make_it_more(void **state)
+{
+	(void)state;
+	TELL({ ANSWERED, 1, 0, GOOD, 2, 0, 0 }, { BROKEN, 2, 10, SUSPECT, 2, 1010, 0 },
+	     { BROKEN, 3, 20, SUSPECT, 2, 2020, 0 }, { ANSWERED, 4, 30, GOOD, 4, 0, 0 },
+	     /* two were, so it takes five */
+	     { BROKEN, 5, 40, SUSPECT, 4, 1040, 0 }, { BROKEN, 6, 50, SUSPECT, 4, 2050, 0 },
+	     { BROKEN, 7, 60, SUSPECT, 4, 4060, 0 }, { BROKEN, 8, 70, SUSPECT, 4, 8070, 0 },
+	     { BROKEN, 9, 80, DOWN, 1, 16080, 0 },
+	     /* once it was down it has to be learnt again */
+	     { ANSWERED, 10, 16080, GOOD, 2, 0, 0 }, { BROKEN, 11, 16090, SUSPECT, 2, 17090, 0 },
+	     { BROKEN, 12, 16100, SUSPECT, 2, 18100, 0 }, { BROKEN, 13, 16110, DOWN, 1, 20110, 0 });
 }
 
 static void many_that_fail_together_are_one(void **state)
@@ -299,6 +312,7 @@ int main(void)
 		cmocka_unit_test(a_probe_may_take_long),
 		cmocka_unit_test(what_began_before_is_no_news),
 		cmocka_unit_test(three_silent_ones_are_enough),
+		cmocka_unit_test(those_that_were_to_blame_themselves_make_it_more),
 		cmocka_unit_test(many_that_fail_together_are_one),
 		cmocka_unit_test(a_broken_one_keeps_its_window),
 		cmocka_unit_test(one_that_connects_again_is_believed),

@@ -730,6 +730,28 @@ static void those_in_a_line_delay_nobody(void **state)
 	}
 }
 
+/* Half of them are poisoned: it is learnt that failures tell little there. */
+static void half_of_them_delay_the_others_little(void **state)
+{
+	static const enum deed poisons[] = { CLOSES, BREAKS };
+	struct sim *s;
+	unsigned seed;
+	size_t i;
+
+	(void)state;
+	for (seed = 1; seed <= 20; seed++) {
+		s = sim_new(1, 400, 64, 16);
+		s->seed = seed;
+		sim_fill(s, "a");
+		for (i = 0; i < 400; i += 2)
+			s->certs[i].poison[0] = poisons[seed % 2];
+		sim_run(s, MONO + 70 * SECOND);
+		if (served(s) != 200)
+			fail_msg("seed %u: %zu of 200", seed, served(s));
+		sim_free(s);
+	}
+}
+
 /* As the poisoned, but 503 of a single certificate cannot be told at once from one that concerns
  * all. Up to two of them delay the others by no more than it takes to ask some of those; more of
  * them, or others later on, by a pause each.
@@ -1218,6 +1240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_poisoned_delay_nobody),
 		cmocka_unit_test(those_in_a_line_delay_nobody),
+		cmocka_unit_test(half_of_them_delay_the_others_little),
 		cmocka_unit_test(those_that_pause_all_delay_them_little),
 		cmocka_unit_test(a_second_uri_is_as_good_as_a_first),
 		cmocka_unit_test(a_black_hole_swallows_only_its_own),
