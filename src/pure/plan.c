@@ -16,6 +16,10 @@
 #define OCU_PLAN_LATE_MS 60000   /* who has waited for its turn so long may be put off */
 #define OCU_PLAN_PUT_OFF_S (45 * 60)
 #define OCU_PLAN_DAY_S INT64_C(86400)
+/* So many go first in the order of loading, as HAProxy lets them: too few to make a responder be
+ * down.
+ */
+#define OCU_PLAN_IN_LINE (OCU_HEALTH_STRIKES - 1)
 
 struct ocu_plan {
 	struct ocu_plan_conf conf;
@@ -435,7 +439,7 @@ void ocu_plan_automatic(struct ocu_plan *p, struct ocu_item *item, bool on,
 	if (item->automatic == on)
 		return;
 	item->automatic = on;
-	item->lot = now->rnd;
+	item->lot = item->seq <= OCU_PLAN_IN_LINE ? 0 : now->rnd;
 	if (item->state == OCU_ITEM_FLYING || item->ordered)
 		return;
 	item_unlink(p, item);

@@ -723,7 +723,7 @@ static void those_in_a_line_delay_nobody(void **state)
 		sim_fill(s, "a");
 		for (i = 0; i < 20; i++)
 			s->certs[i].poison[0] = CLOSES;
-		sim_run(s, MONO + 5 * SECOND);
+		sim_run(s, MONO + 20 * SECOND);
 		if (served(s) != 180)
 			fail_msg("seed %u: %zu of 180", seed, served(s));
 		sim_free(s);
