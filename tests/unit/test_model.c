@@ -707,49 +707,43 @@ static void the_poisoned_delay_nobody(void **state)
 	}
 }
 
+/* Of <n> certificates at one responder, every <step>-th is poisoned, <bad> in all: the others are
+ * served within <ms>, whatever lots are drawn.
+ */
+static void others_are_served(size_t n, size_t bad, size_t step, enum deed poison, int64_t ms)
+{
+	struct sim *s;
+	unsigned seed;
+	size_t i;
+
+	for (seed = 1; seed <= 20; seed++) {
+		s = sim_new(1, n, 64, 16);
+		s->seed = seed;
+		sim_fill(s, "a");
+		for (i = 0; i < bad; i++)
+			s->certs[i * step].poison[0] = poison;
+		sim_run(s, MONO + ms);
+		if (served(s) != n - bad)
+			fail_msg("seed %u: %zu of %zu", seed, served(s), n - bad);
+		sim_free(s);
+	}
+}
+
 /* One after the other has the same fault, as those of one customer may: if they were asked for in a
  * line, all of the others would wait for a probe by each.
  */
 static void those_in_a_line_delay_nobody(void **state)
 {
-	struct sim *s;
-	unsigned seed;
-	size_t i;
-
 	(void)state;
-	for (seed = 1; seed <= 20; seed++) {
-		s = sim_new(1, 200, 64, 16);
-		s->seed = seed;
-		sim_fill(s, "a");
-		for (i = 0; i < 20; i++)
-			s->certs[i].poison[0] = CLOSES;
-		sim_run(s, MONO + 20 * SECOND);
-		if (served(s) != 180)
-			fail_msg("seed %u: %zu of 180", seed, served(s));
-		sim_free(s);
-	}
+	others_are_served(200, 20, 1, CLOSES, 20 * SECOND);
 }
 
 /* Half of them are poisoned: it is learnt that failures tell little there. */
 static void half_of_them_delay_the_others_little(void **state)
 {
-	static const enum deed poisons[] = { CLOSES, BREAKS };
-	struct sim *s;
-	unsigned seed;
-	size_t i;
-
 	(void)state;
-	for (seed = 1; seed <= 20; seed++) {
-		s = sim_new(1, 400, 64, 16);
-		s->seed = seed;
-		sim_fill(s, "a");
-		for (i = 0; i < 400; i += 2)
-			s->certs[i].poison[0] = poisons[seed % 2];
-		sim_run(s, MONO + 70 * SECOND);
-		if (served(s) != 200)
-			fail_msg("seed %u: %zu of 200", seed, served(s));
-		sim_free(s);
-	}
+	others_are_served(400, 200, 2, CLOSES, 70 * SECOND);
+	others_are_served(400, 200, 2, BREAKS, 70 * SECOND);
 }
 
 /* As the poisoned, but 503 of a single certificate cannot be told at once from one that concerns
