@@ -65,14 +65,14 @@ static size_t threads_for(size_t n)
 /* Returns when all are read. The others act as who the calling thread is: they come from it. */
 static void batch_read_all(struct batch *b)
 {
-	size_t n, others = threads_for(b->n);
+	size_t n, wanted = threads_for(b->n);
 	pthread_t threads[THREADS_MAX];
 	sigset_t all, old;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	/* those that cannot be had are not needed */
-	for (n = 0; n + 1 < others; n++)
+	for (n = 0; n + 1 < wanted; n++)
 		if (pthread_create(&threads[n], NULL, batch_read, b) != 0)
 			break;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

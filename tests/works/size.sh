@@ -39,7 +39,7 @@ size_start() {
 	note "$name.start" $((($(there_us) - began) / 1000))
 }
 
-# Prints the sum of <$1>, a line of each thread's status, and of the processor time in milliseconds.
+# Prints how often its threads have waited, and their processor time in milliseconds.
 size_looks() {
 	cat /proc/"$pids"/task/*/status |
 		awk '/^voluntary_ctxt_switches/ { n += $2 } END { printf "%d ", n }'
