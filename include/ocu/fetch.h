@@ -23,8 +23,7 @@
 #include "ocu/url.h"
 
 #define OCU_FETCH_STALLS_MS 500          /* begun, and no connection for so long: it stalls */
-#define OCU_FETCH_HANGS_MS 250           /* sent, and no status line for so long: it hangs */
-#define OCU_FETCH_HANDSHAKE_MS 1000      /* connected, and not sent for so long: likewise */
+#define OCU_FETCH_HANDSHAKE_MS 1000      /* connected, and not sent for so long: it hangs */
 #define OCU_FETCH_ATTEMPTS_MAX 8         /* failures that are told, the last one among them */
 #define OCU_FETCH_VERSIONS_BYTES 64
 
@@ -67,10 +66,11 @@ struct ocu_fetch {
 	int64_t limit_ms;               /* it ends after so long, with what was seen by then */
 	int64_t silence_ms;             /* it ends when so long after it was connected no
 					 * status line is there; 0: only limit_ms counts */
-	void (*hangs)(struct ocu_fetch *f); /* may be NULL; called once at most, from the loop, when
-					 * no status line is there OCU_FETCH_HANGS_MS after a
-					 * request was sent */
-	void (*stalls)(struct ocu_fetch *f); /* likewise, when it has no connection
+	int64_t hangs_ms;               /* a request was sent, and no status line for so long: it
+					 * hangs; above 0 unless hangs() is NULL */
+	void (*hangs)(struct ocu_fetch *f); /* may be NULL; called from the loop when it does so,
+					 * and after each hangs_ms more; may cancel it */
+	void (*stalls)(struct ocu_fetch *f); /* likewise, but once, when it has no connection
 					 * OCU_FETCH_STALLS_MS after its start */
 	void (*done)(struct ocu_fetch *f);  /* called once, from the loop, last access */
 

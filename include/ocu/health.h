@@ -14,6 +14,10 @@
 #define OCU_HEALTH_AGAIN_MS 1000       /* the first time before it is asked again, doubled */
 #define OCU_HEALTH_AGAIN_MAX_MS 60000  /* up to this, and up to a 30th more by chance */
 #define OCU_HEALTH_PAUSE_MAX_S 3600    /* no pause is longer, whatever the responder wishes */
+#define OCU_HEALTH_PATIENCE 4          /* times the slowest answer of late is what hangs */
+#define OCU_HEALTH_HANGS_MIN_MS 100    /* and so long at least, */
+#define OCU_HEALTH_HANGS_MAX_MS 250    /* and so long at the most, and where none was seen */
+#define OCU_HEALTH_PATIENCE_MS 2500    /* with one that has let others go first before */
 
 enum ocu_trust {
 	OCU_TRUST_GOOD,    /* nothing speaks against it */
@@ -37,6 +41,8 @@ struct ocu_health {
 	unsigned strikes;   /* different certificates that failed, likewise */
 	uint64_t struck[OCU_HEALTH_STRIKES_MAX]; /* which */
 	unsigned enough;    /* so many: it is down */
+	int64_t slowest_ms; /* answer of late; what is long ago fades */
+	unsigned yielded;   /* requests that were given up for others since the last answer */
 	struct ocu_pace pace;
 };
 
@@ -85,8 +91,18 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t retry_after_s,
 		       bool again, int64_t now, uint32_t rnd);
 
+/* Returns after how many ms without a status line a request there hangs. */
+int64_t ocu_health_hangs_ms(const struct ocu_health *h);
+
 /* A request hangs there. One that has never answered is suspect from the first on. */
 void ocu_health_hangs(struct ocu_health *h, int64_t now);
+
+/* Whether <a>, which hangs while others need its connection, is to be given up for them: when
+ * answers took far less time of late. Counts it if so: between two answers at most
+ * OCU_HEALTH_STRIKES_MAX are given up, for if all have become slow the next answer is to show how
+ * slow. <again>: it was asked in vain before, and has more time.
+ */
+bool ocu_health_yields(struct ocu_health *h, const struct ocu_ask *a, bool again, int64_t now);
 
 /* Lets a pause end at <at> at the latest. */
 void ocu_health_hurry(struct ocu_health *h, int64_t at);

@@ -38,8 +38,8 @@ void ocu_job_free(struct ocu_job *j);
 
 /* Takes what <j>, which has ended, has seen into its certificate: attempts, last address and
  * status, the time that is left, and the validators if the very bytes that are held came again;
- * those of a new response are the caller's business. Returns how the turn ended for the plan;
- * OCU_END_MOVED only if cert->hop was set.
+ * those of a new response are the caller's business. One that was cancelled is as if it had not
+ * begun. Returns how the turn ended for the plan; OCU_END_MOVED only if cert->hop was set.
  */
 struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 			     const struct ocu_clock *now);

@@ -140,6 +140,11 @@ void ocu_lane_end(struct ocu_lanes *ls, struct ocu_lane *l, bool probes, bool ha
 /* A turn there begins to hang: it does not fill the window any more. */
 void ocu_lane_hangs(struct ocu_lanes *ls, struct ocu_lane *l);
 
+/* Whether one waits who was not asked in vain, and there is no connection for it: at <l>, if all
+ * that may be open there are taken, or anywhere, if all that may be open at all are.
+ */
+bool ocu_lane_crowded(const struct ocu_lanes *ls, const struct ocu_lane *l);
+
 /* A turn there has no connection yet: who can leaves a lane that has never answered. */
 void ocu_lane_stalls(struct ocu_lanes *ls, struct ocu_lane *l);
 

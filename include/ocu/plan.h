@@ -45,7 +45,8 @@ enum ocu_end {
 	OCU_END_CUT,       /* any of the three above, but the try had too little time left for it to
 			    * tell anything of the responder */
 	OCU_END_LOCAL,     /* failed on this side (memory, descriptors): tells nothing of it */
-	OCU_END_CANCELLED, /* given up from this side: as if it had not begun */
+	OCU_END_CANCELLED, /* given up from this side: as if it had not begun; but if that was for
+			    * others, they go first from now on */
 	OCU_END_MOVED,     /* redirected elsewhere: for ocu_plan_moved(), not ocu_plan_done() */
 };
 
@@ -78,6 +79,7 @@ struct ocu_item {
 	unsigned forgiven;       /* failures in a row before the last success */
 	struct ocu_lane *lane;   /* when FLYING: that of `at`, whatever the caller does to it */
 	bool probes, hangs;      /* when FLYING */
+	bool yields;             /* likewise: is to be given up for others */
 	bool asked;              /* a turn of this try was in vain */
 	int64_t begun_ms;        /* when its try began, be it only to wait */
 	bool first;              /* the last turn brought a response to one that held none */
@@ -169,10 +171,12 @@ enum ocu_next ocu_plan_next(struct ocu_plan *p, const struct ocu_clock *now, str
 /* Returns how many steps of the wall clock were acted on so far. */
 unsigned ocu_plan_steps(const struct ocu_plan *p);
 
-/* Says that the turn of <item> hangs: it has no status line although its request was sent a quarter
- * of a second ago. It does not fill the window of its lane any more. Not in flight: does nothing.
+/* Says that the turn of <item> hangs: it has no status line ocu_health_hangs_ms() after its request
+ * was sent; to be said again while it does so. It does not fill the window of its lane any more.
+ * Returns whether the caller is to give it up, with OCU_END_CANCELLED: others need its connection
+ * against whom nothing speaks, and answers have come in far less time. Not in flight: false.
  */
-void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now);
+bool ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now);
 
 /* Says that the turn of <item> stalls: it has no connection half a second after it began. It goes
  * on filling the window of its lane, but who waits there and has another way goes elsewhere, if the

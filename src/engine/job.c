@@ -86,6 +86,7 @@ enum ocu_status ocu_job_new(struct ocu_job **out, struct ocu_cert *c, const stru
 	j->hopped = turn->place == &c->places[c->n_uris];
 	j->uri = j->hopped ? c->hop->uri : (size_t)(turn->place - c->places);
 	j->began_ms = now->mono_ms;
+	j->fetch.hangs_ms = ocu_health_hangs_ms(&turn->place->lane->health);
 	time_fill(j, turn->last, timeout_ms);
 	validators_fill(j, now);
 	if (fetch_fill(j))
@@ -287,9 +288,11 @@ struct ocu_ended ocu_job_end(struct ocu_job *j, struct ocu_responders *rs,
 	};
 	struct ocu_cert *c = j->cert;
 
+	f->end = e.end;
+	if (e.end == OCU_END_CANCELLED)
+		return e;
 	c->left_ms -= now->mono_ms - j->began_ms;
 	e.out_of_time = c->left_ms <= 0;
-	f->end = e.end;
 	if (f->end == OCU_END_MOVED)
 		e.end = moved(j, rs);
 	validators_take(j, now);

@@ -139,13 +139,10 @@ static void turn_done(struct ocu_fetch *f)
 		ocu_job_stranded(c, &c->places[c->n_uris]);
 		f->err.code = OCU_CONNECT;
 	}
-	if (over) {
+	if (over)
 		turn_over(e, j, a, revoked, &now);
-	} else {
+	else
 		ocu_accept_free(a);
-		if (end.end == OCU_END_CANCELLED)
-			ocu_job_forget(c);
-	}
 	if (!c->in_table)
 		cert_drop(e, c);
 	ocu_job_free(j);
@@ -157,7 +154,8 @@ static void turn_hangs(struct ocu_fetch *f)
 	struct ocu_engine *e = j->owner;
 	struct ocu_clock now = ocu_state_now(e);
 
-	ocu_plan_hangs(e->plan, &j->cert->item, &now);
+	if (ocu_plan_hangs(e->plan, &j->cert->item, &now))
+		ocu_fetch_cancel(f);
 }
 
 static void turn_stalls(struct ocu_fetch *f)

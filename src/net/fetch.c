@@ -30,7 +30,6 @@ struct run {
 	struct ocu_verdict_ask ask;  /* how it is made */
 	bool fell_back;              /* to POST, from GET */
 	bool remembered;             /* it is a POST because that is what the responder answered */
-	bool hung;                   /* f->hangs was called */
 	int64_t connected_ms;
 	struct ocu_request *request; /* NULL: BEGIN */
 	ev_timer step;               /* the first step, or the end after ocu_fetch_cancel() */
@@ -369,23 +368,24 @@ static void silence_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	ocu_request_cancel(r->request);
 }
 
-/* Says that it hangs, if it does so for long enough; else waits for the rest of the time. */
+/* Says that it hangs, if it does so for long enough, and comes again while it does; else waits for
+ * the rest of the time.
+ */
 static void hangs_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct run *r = w->data;
 	int64_t sent_ms = ocu_request_sent_ms(r->request), now = ocu_now_ms();
-	int64_t from = sent_ms ? sent_ms + OCU_FETCH_HANGS_MS :
-				 r->connected_ms + OCU_FETCH_HANDSHAKE_MS;
+	int64_t every = r->f->hangs_ms;
+	int64_t from = sent_ms ? sent_ms + every : r->connected_ms + OCU_FETCH_HANDSHAKE_MS;
 
 	(void)revents;
 	if (ocu_request_answered(r->request))
 		return;
 	if (now < from) {
-		ocu_loop_timer_start(loop, w, from - now < OCU_FETCH_HANGS_MS ? from - now :
-				     OCU_FETCH_HANGS_MS);
+		ocu_loop_timer_start(loop, w, from - now < every ? from - now : every);
 		return;
 	}
-	r->hung = true;
+	ocu_loop_timer_start(loop, w, every);
 	r->f->hangs(r->f);
 }
 
@@ -407,8 +407,8 @@ static void connected(void *arg)
 	ocu_loop_timer_stop(loop, &r->stalls);
 	if (r->f->silence_ms > 0)
 		ocu_loop_timer_start(loop, &r->silence, r->f->silence_ms);
-	if (r->f->hangs && !r->hung)
-		ocu_loop_timer_start(loop, &r->hangs, OCU_FETCH_HANGS_MS);
+	if (r->f->hangs)
+		ocu_loop_timer_start(loop, &r->hangs, r->f->hangs_ms);
 }
 
 /* ---- asking ---- */

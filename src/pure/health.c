@@ -117,6 +117,8 @@ static void resume(struct ocu_health *h, const struct ocu_ask *a, int64_t now)
 void ocu_health_answered(struct ocu_health *h, const struct ocu_ask *a, unsigned most, int64_t now)
 {
 	h->answered = true;
+	h->yielded = 0;
+	h->slowest_ms = later(now - a->start_ms, h->slowest_ms - h->slowest_ms / 8);
 	if (h->trust == OCU_TRUST_PAUSED) {
 		if (a->spell != h->spell) {
 			ocu_pace_let(&h->pace, now);
@@ -214,12 +216,34 @@ void ocu_health_paused(struct ocu_health *h, const struct ocu_ask *a, int64_t re
 	h->again_ms = later(end, now + later(ms, later(retry_after_s, 0) * 1000));
 }
 
+int64_t ocu_health_hangs_ms(const struct ocu_health *h)
+{
+	int64_t ms = OCU_HEALTH_PATIENCE * h->slowest_ms;
+
+	if (!h->answered || ms > OCU_HEALTH_HANGS_MAX_MS)
+		return OCU_HEALTH_HANGS_MAX_MS;
+	return later(ms, OCU_HEALTH_HANGS_MIN_MS);
+}
+
 void ocu_health_hangs(struct ocu_health *h, int64_t now)
 {
 	if (h->answered || h->trust != OCU_TRUST_GOOD)
 		return;
 	h->trust = OCU_TRUST_SUSPECT;
 	h->again_ms = now + OCU_HEALTH_AGAIN_MS;
+}
+
+bool ocu_health_yields(struct ocu_health *h, const struct ocu_ask *a, bool again, int64_t now)
+{
+	int64_t patience = OCU_HEALTH_PATIENCE * h->slowest_ms;
+
+	if (again)
+		patience = later(patience, OCU_HEALTH_PATIENCE_MS);
+	if (!h->answered || ocu_health_shut(h) || now - a->start_ms < patience ||
+	    h->yielded >= OCU_HEALTH_STRIKES_MAX)
+		return false;
+	h->yielded++;
+	return true;
 }
 
 void ocu_health_hurry(struct ocu_health *h, int64_t at)

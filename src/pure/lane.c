@@ -207,18 +207,22 @@ bool ocu_lanes_slice(struct ocu_lanes *ls)
 	return ls->revived.first || first_at(ls, &ls->probes) || first_at(ls, &ls->timed);
 }
 
-struct ocu_lane *ocu_lanes_next(const struct ocu_lanes *ls)
+/* Returns the lane that is first if there is a connection for it. */
+static struct ocu_lane *first_lane(const struct ocu_lanes *ls)
 {
 	unsigned most = ls->maxconn - ls->maxconn / 4;
 	struct ocu_lane *known = lane_of(ls->known.first), *fresh = lane_of(ls->fresh.first);
 
-	if (ls->flying >= ls->maxconn)
-		return NULL;
 	if (ls->fresh_flying >= most)
 		fresh = NULL;
 	if (!known || !fresh)
 		return known ? known : fresh;
 	return before(fresh->top, known->top) ? fresh : known;
+}
+
+struct ocu_lane *ocu_lanes_next(const struct ocu_lanes *ls)
+{
+	return ls->flying < ls->maxconn ? first_lane(ls) : NULL;
 }
 
 bool ocu_lanes_ready(const struct ocu_lanes *ls)
@@ -326,6 +330,15 @@ void ocu_lane_hangs(struct ocu_lanes *ls, struct ocu_lane *l)
 	l->hanging++;
 	ocu_health_hangs(&l->health, ls->now->mono_ms);
 	lane_refresh(ls, l);
+}
+
+bool ocu_lane_crowded(const struct ocu_lanes *ls, const struct ocu_lane *l)
+{
+	const struct ocu_lane *first = first_lane(ls);
+
+	if (l->flying >= ls->host_maxconn && l->top && !l->top->vain)
+		return true;
+	return ls->flying >= ls->maxconn && first && !first->top->vain;
 }
 
 void ocu_lane_stalls(struct ocu_lanes *ls, struct ocu_lane *l)

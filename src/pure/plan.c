@@ -650,7 +650,7 @@ static void turn_start(struct ocu_plan *p, struct ocu_place *pl, struct ocu_turn
 	item->state = OCU_ITEM_FLYING;
 	item->at = pl;
 	item->lane = l;
-	item->hangs = false;
+	item->hangs = item->yields = false;
 	item->probes = ocu_lane_shut(l) && !item->ordered;
 	item->ask = (struct ocu_ask){ .who = item->seq, .spell = l->health.spell,
 				      .start_ms = p->now.mono_ms };
@@ -720,13 +720,18 @@ unsigned ocu_plan_steps(const struct ocu_plan *p)
 	return p->steps;
 }
 
-void ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
+bool ocu_plan_hangs(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
 {
 	see(p, now);
-	if (item->state != OCU_ITEM_FLYING || item->hangs)
-		return;
+	if (item->state != OCU_ITEM_FLYING || item->yields)
+		return false;
+	if (!item->hangs)
+		ocu_lane_hangs(&p->lanes, item->lane);
 	item->hangs = true;
-	ocu_lane_hangs(&p->lanes, item->lane);
+	item->yields = !item->ordered && ocu_lane_crowded(&p->lanes, item->lane) &&
+		       ocu_health_yields(&item->lane->health, &item->ask, item->at->vain,
+					 p->now.mono_ms);
+	return item->yields;
 }
 
 void ocu_plan_stalls(struct ocu_plan *p, struct ocu_item *item, const struct ocu_clock *now)
@@ -814,9 +819,12 @@ static void learn(struct ocu_plan *p, struct ocu_item *item, const struct ocu_en
 		if (pause ? doubted || item_pauses(item) : e->end != OCU_END_UNREACHED)
 			item_mark(p, item, l, true);
 		break;
+	case OCU_END_CANCELLED:
+		if (item->yields)
+			item_mark(p, item, l, true);
+		break;
 	case OCU_END_CUT:
 	case OCU_END_LOCAL:
-	case OCU_END_CANCELLED:
 		break;
 	}
 	ocu_lane_learnt(&p->lanes, l, &was);

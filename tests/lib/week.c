@@ -13,8 +13,7 @@
 
 #define WALL INT64_C(1800000000)
 #define SECOND INT64_C(1000)
-#define HANGS_MS 250    /* when the engine says that a turn hangs, */
-#define STALLS_MS 500   /* or has no connection */
+#define STALLS_MS 500   /* when the engine says that a turn has no connection */
 #define CONNECT_MS 5000 /* when it gives up a connection, */
 #define LIMIT_MS 10000  /* and a responder that is silent */
 
@@ -25,6 +24,7 @@ struct cert {
 	bool tagged; /* the process knows the validators of what is held */
 	/* its turn */
 	struct ocu_ended ended;
+	int64_t hangs_ms;
 	int64_t warn_ms, end_ms;   /* when it is known to hang or stall, and when it ends */
 	int64_t when_ms;           /* the earlier one that is still to come */
 	struct ocu_heap_node node; /* in week.events, by when_ms */
@@ -156,7 +156,8 @@ static void ends(struct week *w, struct cert *c, enum ocu_end end, int64_t ms)
 {
 	c->ended.end = end;
 	c->end_ms = w->now + ms;
-	c->warn_ms = w->now + (end == OCU_END_UNREACHED ? STALLS_MS : HANGS_MS);
+	c->hangs_ms = ocu_health_hangs_ms(&c->resp->lane.health);
+	c->warn_ms = w->now + (end == OCU_END_UNREACHED ? STALLS_MS : c->hangs_ms);
 }
 
 /* The responder of <c> is up, and lets it through. */
@@ -254,11 +255,16 @@ static void event(struct week *w, struct cert *c)
 		turn_ends(w, c);
 		return;
 	}
-	if (c->ended.end == OCU_END_UNREACHED)
+	if (c->ended.end == OCU_END_UNREACHED) {
 		ocu_plan_stalls(w->plan, &c->item, &now);
-	else
-		ocu_plan_hangs(w->plan, &c->item, &now);
-	c->when_ms = c->end_ms;
+		c->warn_ms = c->end_ms;
+	} else if (ocu_plan_hangs(w->plan, &c->item, &now)) {
+		c->ended = (struct ocu_ended){ .end = OCU_END_CANCELLED };
+		c->warn_ms = c->end_ms = w->now;
+	} else {
+		c->warn_ms += c->hangs_ms;
+	}
+	c->when_ms = min64(c->warn_ms, c->end_ms);
 	ocu_heap_push(&w->events, &c->node);
 }
 

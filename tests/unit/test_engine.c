@@ -1045,6 +1045,40 @@ static void lost_while_waiting(void **state)
 	host_cert_fini(&flies);
 }
 
+/* There is one connection to the responder, and a request hangs on it: it makes room for another
+ * one, and is made again after that, which is no failure.
+ */
+static void one_that_hangs_makes_room(void **state)
+{
+	struct ocu_engine_conf conf = host_conf();
+	struct host_cert first, hangs, waits;
+	struct host *h;
+
+	(void)state;
+	conf.plan.host_maxconn = 1;
+	h = host_new(&conf);
+	host_start(h);
+	cert_make(&first, "first.pem", "ok");
+	cert_make(&hangs, "hangs.pem", "hold-ok");
+	cert_make(&waits, "waits.pem", "ok");
+	host_load(h, &first, true);
+	host_await(h, &first, 1);
+	host_load(h, &hangs, true);
+	await_asked(&hangs, 1);
+	host_load(h, &waits, true);
+	host_await(h, &waits, 1);
+	await_asked(&hangs, 2);
+	assert_int_equal(host_staples(h, &hangs), 0);
+	assert_says(h, &hangs, "Failures in a row: 0");
+	responder_release(responder);
+	host_await(h, &hangs, 1);
+	host_await_line(h, "hangs.pem 1 \"Update successful\" 0 1 ", 1);
+	host_free(h);
+	host_cert_fini(&first);
+	host_cert_fini(&hangs);
+	host_cert_fini(&waits);
+}
+
 static void redirected(void **state)
 {
 	static const struct {
@@ -1982,6 +2016,7 @@ int main(void)
 		cmocka_unit_test(second_uri),
 		cmocka_unit_test(first_is_refused),
 		cmocka_unit_test(lost_while_waiting),
+		cmocka_unit_test(one_that_hangs_makes_room),
 		cmocka_unit_test(redirected),
 		cmocka_unit_test(redirected_in_vain),
 		cmocka_unit_test(restarted),

@@ -205,6 +205,7 @@ static void job_init_at(struct bed *b, struct job *j, const char *url, uint16_t 
 	j->f.peer = peer_of(b, &j->url);
 	j->f.limit_ms = b->limit_ms;
 	j->f.silence_ms = b->silence_ms;
+	j->f.hangs_ms = 250;
 	j->f.hangs = hangs;
 	j->f.stalls = stalls;
 	j->f.done = done;
@@ -959,11 +960,12 @@ static void hanging(void **state)
 		int64_t limit_ms, silence_ms;
 		enum ocu_end end;
 		const char *why;
-		int hung;
+		int hung; /* at least so often, or not */
 		bool timed_out;
 	} rows[] = {
 		{ "http://127.0.0.1:%/ok/", 9000, 100, OCU_END_NEW, NULL, 0, false },
 		{ "http://127.0.0.1:%/hang/", 400, 0, OCU_END_SILENT, "in 400 ms", 1, true },
+		{ "http://127.0.0.1:%/hang/", 900, 0, OCU_END_SILENT, "in 900 ms", 2, true },
 		{ "http://127.0.0.1:%/hang/", 9000, 400, OCU_END_SILENT, "in 400 ms", 1, true },
 		{ "http://127.0.0.1:%/hang/", 9000, 100, OCU_END_SILENT, "in 100 ms", 0, true },
 		{ "http://127.0.0.1:%/slow-350/", 9000, 0, OCU_END_NEW, NULL, 1, false },
@@ -983,7 +985,8 @@ static void hanging(void **state)
 		j.f.limit_ms = rows[i].limit_ms;
 		j.f.silence_ms = rows[i].silence_ms;
 		expect(&j, rows[i].end, rows[i].why);
-		if (j.hung != rows[i].hung || j.f.timed_out != rows[i].timed_out)
+		if (j.hung < rows[i].hung || (j.hung && !rows[i].hung) ||
+		    j.f.timed_out != rows[i].timed_out)
 			fail_msg("row %zu: %d, %d", i, j.hung, j.f.timed_out);
 	}
 	/* It need not be listened to, and may cancel the fetch from there. */
@@ -1048,7 +1051,7 @@ static void silent_family(void **state)
 	expect(&j, OCU_END_NEW, NULL);
 	assert_true(ocu_now_ms() - begun >= OCU_REQUEST_SILENCE_MS);
 	assert_int_equal(j.f.address.ss_family, AF_INET);
-	assert_int_equal(j.hung, 1);
+	assert_true(j.hung > 1);
 	trace_has(&j, "[::1]:");
 	begun = ocu_now_ms();
 	responder_drop(b.r);
@@ -1429,7 +1432,7 @@ static void tls_address(void **state)
 	b.limit_ms = 1400;
 	job_init(&b, &j, "https://127.0.0.1:%/ok/");
 	expect_code(&j, OCU_END_SILENT, OCU_TLS, "TLS handshake not completed within 1400 ms");
-	assert_int_equal(j.hung, 1);
+	assert_true(j.hung >= 1);
 	bed_fini(&b);
 }
 

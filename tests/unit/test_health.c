@@ -281,6 +281,70 @@ static void a_stranger_that_hangs_is_suspect(void **state)
 	     { UNREACHED, 1, 900, DOWN, 1, 1900, 0 }, { HANG, 1, 950, DOWN, 1, 1900, 0 });
 }
 
+/* Lets <h> answer after <ms>. Returns the time by then. */
+static int64_t answer_after(struct ocu_health *h, int64_t now, int64_t ms)
+{
+	struct ocu_ask a = { .who = 1, .spell = h->spell, .start_ms = now };
+
+	ocu_health_answered(h, &a, MOST, now + ms);
+	return now + ms;
+}
+
+/* What hangs is what takes far longer than answers do: the slowest of late. */
+static void how_long_is_long(void **state)
+{
+	static const struct {
+		int64_t answer_ms, hangs_ms;
+	} rows[] = {
+		{ 1, 100 }, { 24, 100 }, { 26, 104 }, { 20, 100 }, { 60, 240 }, { 5000, 250 },
+		{ 60, 250 },
+	};
+	struct ocu_health h;
+	int64_t now = T;
+	size_t i;
+
+	(void)state;
+	ocu_health_init(&h);
+	assert_int_equal(ocu_health_hangs_ms(&h), 250);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		now = answer_after(&h, now, rows[i].answer_ms);
+		if (ocu_health_hangs_ms(&h) != rows[i].hangs_ms)
+			fail_msg("row %zu: %lld ms", i, (long long)ocu_health_hangs_ms(&h));
+	}
+	for (i = 0; i < 40; i++)
+		now = answer_after(&h, now, 10);
+	assert_int_equal(ocu_health_hangs_ms(&h), 100);
+}
+
+/* Who hangs makes room for others where answers are known to be faster, and not for ever. */
+static void who_hangs_makes_room(void **state)
+{
+	struct ocu_ask a = { .who = 7, .start_ms = T };
+	struct ocu_health h;
+	unsigned i;
+
+	(void)state;
+	ocu_health_init(&h);
+	assert_false(ocu_health_yields(&h, &a, false, T + 9000));
+	(void)answer_after(&h, T - 800, 800);
+	assert_false(ocu_health_yields(&h, &a, false, T + 3199));
+	for (i = 0; i < OCU_HEALTH_STRIKES_MAX; i++)
+		assert_true(ocu_health_yields(&h, &a, false, T + 3200));
+	assert_false(ocu_health_yields(&h, &a, false, T + 9000));
+	(void)answer_after(&h, T, 20);
+	assert_true(ocu_health_yields(&h, &a, false, T + 9000));
+	/* it has become slow for all */
+	(void)answer_after(&h, T, 2300);
+	assert_false(ocu_health_yields(&h, &a, false, T + 9000));
+	/* one that has made room before has more time in any case */
+	ocu_health_init(&h);
+	(void)answer_after(&h, T - 20, 20);
+	assert_false(ocu_health_yields(&h, &a, true, T + 2499));
+	assert_true(ocu_health_yields(&h, &a, true, T + 2500));
+	ocu_health_unreached(&h, &a, T + 2600, 0);
+	assert_false(ocu_health_yields(&h, &a, false, T + 9000));
+}
+
 /* The random share only adds, and never more than two seconds. */
 static void chance_adds_a_little(void **state)
 {
@@ -322,6 +386,8 @@ int main(void)
 		cmocka_unit_test(a_pause_is_not_shortened),
 		cmocka_unit_test(a_pause_may_turn_into_worse),
 		cmocka_unit_test(a_stranger_that_hangs_is_suspect),
+		cmocka_unit_test(how_long_is_long),
+		cmocka_unit_test(who_hangs_makes_room),
 		cmocka_unit_test(chance_adds_a_little),
 	};
 

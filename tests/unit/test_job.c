@@ -45,6 +45,7 @@ static void bed_init(struct bed *b)
 	assert_int_equal(ocu_url_parse(&url, "http://r.test/", 14, NULL), OCU_OK);
 	b->c->uris[0].responder = ocu_responder_get(b->rs, &url);
 	assert_non_null(b->c->uris[0].responder);
+	b->c->places[0].lane = &b->c->uris[0].responder->lane;
 }
 
 static void bed_fini(struct bed *b)

@@ -88,8 +88,7 @@ void ocu_heap_meld(struct ocu_heap *h, struct ocu_heap *from)
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define DAY INT64_C(86400)
-#define HANGS_MS 250    /* when a fetch says that it hangs, */
-#define STALLS_MS 500   /* or that it has no connection */
+#define STALLS_MS 500   /* when a fetch says that it has no connection */
 #define SILENCE_MS 2000 /* when it gives up a silent responder, if there is another one */
 #define LIMIT_MS 10000  /* and when in any case */
 #define URIS 3
@@ -138,7 +137,8 @@ struct cert {
 	struct resp *at;
 	bool ordered;
 	int64_t begin_ms, end_ms;
-	int64_t warn_ms;           /* when it says that it hangs or stalls, if it has not ended */
+	int64_t hangs_ms, warn_ms; /* when it says that it hangs or stalls, if it has not ended */
+	bool yields;               /* it was given up for others */
 	struct ocu_ended ended;
 	struct ocu_heap_node node; /* in sim.events, by when_ms */
 	int64_t when_ms;
@@ -319,7 +319,8 @@ static void decide(struct sim *s, struct cert *c, enum deed deed, bool last)
 	int64_t ms = r->latency_ms;
 
 	c->ended = (struct ocu_ended){ .retry_after_s = -1, .max_age_s = -1 };
-	c->warn_ms = s->now + HANGS_MS;
+	c->hangs_ms = ocu_health_hangs_ms(&r->lane.health);
+	c->warn_ms = s->now + c->hangs_ms;
 	if (deed == HANGS)
 		ms = last ? LIMIT_MS : SILENCE_MS;
 	if (deed == WELL)
@@ -447,7 +448,7 @@ static void cert_begins(struct sim *s, const struct ocu_turn *t)
 	c->begin_ms = s->now;
 	check_begin(s, c, uri);
 	c->least_ms = 0;
-	c->waits = false;
+	c->waits = c->yields = false;
 	c->asks++;
 	c->at->asks++;
 
@@ -463,12 +464,12 @@ static void note_end(struct sim *s, struct cert *c)
 {
 	struct resp *r = c->at;
 	enum ocu_end end = c->ended.end;
-	bool vain = end == OCU_END_SILENT || end == OCU_END_BROKEN;
+	bool vain = end == OCU_END_SILENT || end == OCU_END_BROKEN || c->yields;
 	size_t i;
 
 	if (end == OCU_END_LOCAL && s->now >= s->local_ms)
 		s->local_ms = s->now + SECOND;
-	if (end == OCU_END_LOCAL || end == OCU_END_CANCELLED)
+	if (end == OCU_END_LOCAL || (end == OCU_END_CANCELLED && !c->yields))
 		return;
 	c->unreached = end == OCU_END_UNREACHED;
 	r->dark = c->unreached && (r->dark || c->begin_ms > r->end_ms);
@@ -609,11 +610,17 @@ static void sim_event(struct sim *s, struct cert *c)
 		cert_ends(s, c);
 		return;
 	}
-	if (c->ended.end == OCU_END_UNREACHED)
+	if (c->ended.end == OCU_END_UNREACHED) {
 		ocu_plan_stalls(s->plan, &c->item, &now);
-	else
-		ocu_plan_hangs(s->plan, &c->item, &now);
-	c->when_ms = c->end_ms;
+		c->warn_ms = c->end_ms;
+	} else if (ocu_plan_hangs(s->plan, &c->item, &now)) {
+		c->ended = (struct ocu_ended){ .end = OCU_END_CANCELLED };
+		c->yields = true;
+		c->warn_ms = c->end_ms = s->now;
+	} else {
+		c->warn_ms += c->hangs_ms;
+	}
+	c->when_ms = min64(c->warn_ms, c->end_ms);
 	real_heap_push(&s->events, &c->node);
 }
 
@@ -744,6 +751,47 @@ static void half_of_them_delay_the_others_little(void **state)
 	(void)state;
 	others_are_served(400, 200, 2, CLOSES, 70 * SECOND);
 	others_are_served(400, 200, 2, BREAKS, 70 * SECOND);
+}
+
+/* Those that hang hold a connection each for as long as there is patience: no longer than the
+ * others need, while those wait.
+ */
+static void those_that_hang_make_room(void **state)
+{
+	(void)state;
+	others_are_served(400, 4, 100, HANGS, 1000);
+	others_are_served(400, 40, 10, HANGS, 1500);
+	others_are_served(400, 200, 2, HANGS, 5 * SECOND);
+}
+
+/* Where all answers take long, or begin to, hardly any is asked for twice. */
+static void those_that_are_slow_are_waited_for(void **state)
+{
+	static const struct {
+		int64_t first_ms, then_ms;
+		unsigned more; /* requests than certificates, at the most */
+	} rows[] = {
+		{ 240, 240, 0 }, { 600, 600, 0 }, { 3000, 3000, 0 },
+		{ 20, 600, 16 }, { 20, 3000, 16 }, { 1500, 20, 16 },
+	};
+	struct resp *r;
+	struct sim *s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		s = sim_new(1, 1000, 64, 16);
+		r = &s->resps[0];
+		r->latency_ms = rows[i].first_ms;
+		sim_fill(s, "a");
+		while (served(s) < 100)
+			sim_run(s, s->now + 10);
+		r->latency_ms = rows[i].then_ms;
+		sim_run(s, MONO + 250 * SECOND);
+		if (served(s) != 1000 || r->asks > 1000 + rows[i].more)
+			fail_msg("row %zu: %zu, %u", i, served(s), r->asks);
+		sim_free(s);
+	}
 }
 
 /* As the poisoned, but 503 of a single certificate cannot be told at once from one that concerns
@@ -1235,6 +1283,8 @@ int main(void)
 		cmocka_unit_test(the_poisoned_delay_nobody),
 		cmocka_unit_test(those_in_a_line_delay_nobody),
 		cmocka_unit_test(half_of_them_delay_the_others_little),
+		cmocka_unit_test(those_that_hang_make_room),
+		cmocka_unit_test(those_that_are_slow_are_waited_for),
 		cmocka_unit_test(those_that_pause_all_delay_them_little),
 		cmocka_unit_test(a_second_uri_is_as_good_as_a_first),
 		cmocka_unit_test(a_black_hole_swallows_only_its_own),

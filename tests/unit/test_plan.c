@@ -864,6 +864,106 @@ static void what_hangs_fills_no_window(void **state)
 	bed_end();
 }
 
+/* Says that <c> hangs. Returns whether it is to be given up. */
+static bool hangs(struct cert *c)
+{
+	return ocu_plan_hangs(bed.p, &c->item, &bed.c);
+}
+
+/* Has a responder answer, after 50 ms, and two hang there, which is all that may. */
+static void two_hang(struct cert *c[2], unsigned maxconn)
+{
+	struct cert *well;
+
+	bed_begin(maxconn, 2);
+	well = add("a");
+	starts(well, 'a');
+	pass(50);
+	ends_well(well);
+	c[0] = add("a");
+	c[1] = add("a");
+	starts(c[0], 'a');
+	starts(c[1], 'a');
+	pass(200);
+}
+
+static void what_hangs_makes_room(void **state)
+{
+	struct cert *c[2], *d, *e;
+
+	(void)state;
+	two_hang(c, 64);
+	/* for nobody */
+	assert_false(hangs(c[0]));
+	d = add("a");
+	none_starts();
+	pass(-1);
+	assert_false(hangs(c[0]));
+	pass(1);
+	assert_true(hangs(c[0]));
+	/* that was said, and whoever is in it ends */
+	assert_false(hangs(c[0]));
+	ends(c[0], OCU_END_CANCELLED, false);
+	starts(d, 'a');
+	none_starts();
+	/* others go first from now on, whenever they come */
+	e = add("a");
+	ends_well(d);
+	starts(e, 'a');
+	ends_well(e);
+	starts(c[0], 'a');
+	/* and it has more time than at first when they do */
+	(void)add("a");
+	none_starts();
+	pass(2499);
+	assert_false(hangs(c[0]));
+	pass(1);
+	assert_true(hangs(c[0]));
+	assert_true(hangs(c[1]));
+	bed_end();
+}
+
+static void what_hangs_keeps_its_place(void **state)
+{
+	struct cert *c[2], *d;
+
+	(void)state;
+	/* beside one that has hung before itself */
+	two_hang(c, 64);
+	d = add("a");
+	none_starts();
+	assert_true(hangs(c[0]));
+	ends(c[0], OCU_END_CANCELLED, false);
+	starts(d, 'a');
+	none_starts();
+	assert_false(hangs(c[1]));
+	bed_end();
+	/* when it was ordered */
+	two_hang(c, 64);
+	assert_false(hangs(c[1]));
+	ends(c[0], OCU_END_SILENT, true);
+	d = add("a");
+	ocu_plan_order(bed.p, &d->item, &bed.c);
+	starts(d, 'a');
+	(void)add("a");
+	none_starts();
+	pass(5000);
+	assert_false(hangs(d));
+	assert_true(hangs(c[1]));
+	bed_end();
+	/* when another one is free, be it for another responder */
+	two_hang(c, 3);
+	warm('b');
+	d = add("b");
+	assert_false(hangs(c[0]));
+	starts(d, 'b');
+	assert_false(hangs(c[0]));
+	(void)add("b");
+	none_starts();
+	assert_true(hangs(c[0]));
+	bed_end();
+}
+
 /* ---- Where ---- */
 
 static void a_dead_responder_is_probed_by_one(void **state)
@@ -2167,6 +2267,8 @@ int main(void)
 		cmocka_unit_test(the_total_is_limited),
 		cmocka_unit_test(strangers_leave_room),
 		cmocka_unit_test(what_hangs_fills_no_window),
+		cmocka_unit_test(what_hangs_makes_room),
+		cmocka_unit_test(what_hangs_keeps_its_place),
 		cmocka_unit_test(a_dead_responder_is_probed_by_one),
 		cmocka_unit_test(a_hurry_is_obeyed),
 		cmocka_unit_test(a_success_that_began_before_counts),
