@@ -11,6 +11,7 @@
 
 #define OCU_HEALTH_STRIKES 3           /* different certificates that must fail, or be refused */
 #define OCU_HEALTH_STRIKES_MAX 16      /* the same, where failures were the certificates' own */
+#define OCU_HEALTH_QUIET 64            /* answers without a failure, and it is one less again */
 #define OCU_HEALTH_AGAIN_MS 1000       /* the first time before it is asked again, doubled */
 #define OCU_HEALTH_AGAIN_MAX_MS 60000  /* up to this, and up to a 30th more by chance */
 #define OCU_HEALTH_PAUSE_MAX_S 3600    /* no pause is longer, whatever the responder wishes */
@@ -41,6 +42,7 @@ struct ocu_health {
 	unsigned strikes;   /* different certificates that failed, likewise */
 	uint64_t struck[OCU_HEALTH_STRIKES_MAX]; /* which */
 	unsigned enough;    /* so many: it is down */
+	unsigned quiet;     /* answers since the last failure that was a certificate's own */
 	int64_t slowest_ms; /* answer of late; what is long ago fades */
 	unsigned yielded;   /* requests that were given up for others since the last answer */
 	struct ocu_pace pace;
@@ -73,8 +75,9 @@ void ocu_health_unreached(struct ocu_health *h, const struct ocu_ask *a, int64_t
 
 /* There was a connection, but no answer of a responder: it is suspect, and down after
  * OCU_HEALTH_STRIKES different certificates in a row; where others were answered after some had
- * failed it takes so many more, up to OCU_HEALTH_STRIKES_MAX, until it was down. <silent>: not even
- * a status line came, and the window is halved.
+ * failed it takes so many more, up to OCU_HEALTH_STRIKES_MAX, until it was down, or has answered
+ * OCU_HEALTH_QUIET times without a failure for each. <silent>: not even a status line came, and the
+ * window is halved.
  */
 void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silent, int64_t now,
 		       uint32_t rnd);

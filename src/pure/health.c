@@ -67,12 +67,18 @@ static void widen(struct ocu_health *h, unsigned most)
 }
 
 /* Another one was answered: those that failed meanwhile did so on their own account, unless it was
- * down. Where some do, it takes more of them to tell that the responder is down.
+ * down. Where some do, it takes more of them to tell that the responder is down; where none do any
+ * more, fewer again.
  */
 static void acquit(struct ocu_health *h)
 {
-	if (h->trust != OCU_TRUST_DOWN)
+	if (h->strikes && h->trust != OCU_TRUST_DOWN) {
 		h->enough = least_of(h->enough + h->strikes, OCU_HEALTH_STRIKES_MAX);
+		h->quiet = 0;
+	} else if (++h->quiet == OCU_HEALTH_QUIET) {
+		h->enough = most_of(h->enough - 1, OCU_HEALTH_STRIKES);
+		h->quiet = 0;
+	}
 	h->strikes = 0;
 }
 

@@ -168,6 +168,42 @@ static void those_that_were_to_blame_themselves_make_it_more(void **state)
 	     { BROKEN, 12, 16100, SUSPECT, 2, 18100, 0 }, { BROKEN, 13, 16110, DOWN, 1, 20110, 0 });
 }
 
+/* Two that were to blame themselves are forgotten in time: after <answers> without another one it
+ * takes <failures> to be down.
+ */
+static void forgotten_after(unsigned answers, unsigned failures)
+{
+	struct ocu_ask a = { .start_ms = T };
+	struct ocu_health h;
+	unsigned i;
+
+	ocu_health_init(&h);
+	for (i = 0; i < 2; i++) {
+		a.who = i;
+		a.spell = h.spell;
+		ocu_health_failed(&h, &a, false, T, 0);
+	}
+	for (i = 0; i <= answers; i++)
+		ocu_health_answered(&h, &a, MOST, T);
+	for (i = 1; h.trust != DOWN; i++) {
+		a.who = i;
+		a.spell = h.spell;
+		ocu_health_failed(&h, &a, false, T, 0);
+	}
+	assert_int_equal(i - 1, failures);
+}
+
+static void blame_is_forgotten(void **state)
+{
+	(void)state;
+	forgotten_after(0, 5);
+	forgotten_after(63, 5);
+	forgotten_after(64, 4);
+	forgotten_after(127, 4);
+	forgotten_after(128, 3);
+	forgotten_after(1000, 3);
+}
+
 static void many_that_fail_together_are_one(void **state)
 {
 	(void)state;
@@ -377,6 +413,7 @@ int main(void)
 		cmocka_unit_test(what_began_before_is_no_news),
 		cmocka_unit_test(three_silent_ones_are_enough),
 		cmocka_unit_test(those_that_were_to_blame_themselves_make_it_more),
+		cmocka_unit_test(blame_is_forgotten),
 		cmocka_unit_test(many_that_fail_together_are_one),
 		cmocka_unit_test(a_broken_one_keeps_its_window),
 		cmocka_unit_test(one_that_connects_again_is_believed),
