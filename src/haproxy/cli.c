@@ -16,11 +16,11 @@
 
 #include "ahead.h"
 #include "host.h"
+#include "print.h"
 #include "stores.h"
 #include "ocu/rows.h"
 
 #define PIECE_MAX_BYTES (256 * 1024) /* with the longest line there is a piece is far below it */
-#define PIECE_PRINT_BYTES 4096      /* printed at a time, if half of a buffer holds it */
 
 /* A question under way. One of two has it: the command while <ready>, the engine while not, and
  * nobody else touches more of it than what <lock> guards. Handing it over synchronizes: to the
@@ -148,27 +148,6 @@ static int parse_show_one(char **args, char *payload, struct appctx *appctx, voi
 	return inquiry_begin(appctx, OCU_INQUIRY_DETAIL, args[3]);
 }
 
-/* Prints what fits of the piece. Returns whether all of it is out. */
-static bool piece_print(struct appctx *appctx, struct inquiry *q)
-{
-	const struct ocu_buf *text = &q->host.inquiry.text;
-	struct buffer *out = get_trash_chunk();
-	/* tune.maxrewrite may take up to half of a buffer */
-	size_t n, most = out->size / 2 < PIECE_PRINT_BYTES ? out->size / 2 : PIECE_PRINT_BYTES;
-
-	while (q->pos < text->len) {
-		n = text->len - q->pos;
-		if (n > most)
-			n = most;
-		chunk_reset(out);
-		chunk_memcat(out, (const char *)text->data + q->pos, n);
-		if (applet_putchk(appctx, out) == -1)
-			return false;
-		q->pos += n;
-	}
-	return true;
-}
-
 static int inquiry_handler(struct appctx *appctx)
 {
 	struct inquiry *q = ((struct inquiry_ctx *)appctx->svcctx)->q;
@@ -181,7 +160,7 @@ static int inquiry_handler(struct appctx *appctx)
 		applet_have_no_more_data(appctx);
 		return 0;
 	}
-	if (!piece_print(appctx, q))
+	if (!ocu_print(appctx, &q->host.inquiry.text, &q->pos))
 		return 0;
 	if (q->host.inquiry.end)
 		return 1;

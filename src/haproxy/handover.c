@@ -28,13 +28,13 @@
 #include "handover.h"
 #include "host.h"
 #include "ocu/ocsp.h"
+#include "print.h"
 
 #define COMMAND "_getstaples"
 #define GREETING "ocsp-staples 1\n"
 
 #define WALK_AT_ONCE 64             /* entries in one isolation */
 #define PIECE_MAX_BYTES (128 * 1024) /* the longest response fits */
-#define PRINT_BYTES 4096            /* at a time, if half of a buffer holds it */
 
 #define SILENCE_MS 1000 /* HAProxy waits as long for the sockets */
 #define TAKE_MS 5000
@@ -95,21 +95,6 @@ static bool piece_make(struct give *g)
 	return g->more || ocu_buf_add(&g->piece, &last, sizeof(last)) == OCU_OK;
 }
 
-/* Prints what fits of the piece. Returns whether all of it is out. */
-static bool piece_print(struct appctx *appctx, struct give *g)
-{
-	/* tune.maxrewrite may take up to half of a buffer */
-	size_t n, most = MIN(global.tune.bufsize / 2, PRINT_BYTES);
-
-	while (g->pos < g->piece.len) {
-		n = MIN(g->piece.len - g->pos, most);
-		if (applet_putblk(appctx, (const char *)g->piece.data + g->pos, n) == -1)
-			return false;
-		g->pos += n;
-	}
-	return true;
-}
-
 static int parse_getstaples(char **args, char *payload, struct appctx *appctx, void *private)
 {
 	struct give_ctx *ctx = applet_reserve_svcctx(appctx, sizeof(*ctx));
@@ -133,7 +118,7 @@ static int give_handler(struct appctx *appctx)
 {
 	struct give *g = ((struct give_ctx *)appctx->svcctx)->give;
 
-	if (!piece_print(appctx, g))
+	if (!ocu_print(appctx, &g->piece, &g->pos))
 		return 0;
 	/* without memory the end is missing, and the client knows */
 	if (!g->more || !piece_make(g))
