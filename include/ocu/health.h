@@ -10,7 +10,8 @@
 #include "ocu/pace.h"
 
 #define OCU_HEALTH_STRIKES 3           /* different certificates that must fail, or be refused */
-#define OCU_HEALTH_STRIKES_MAX 16      /* the same, where failures were the certificates' own */
+#define OCU_HEALTH_STRIKES_FIRST 8     /* that must fail where little is known yet */
+#define OCU_HEALTH_STRIKES_MAX 16      /* or where failures were the certificates' own */
 #define OCU_HEALTH_QUIET 64            /* answers without a failure, and it is one less again */
 #define OCU_HEALTH_AGAIN_MS 1000       /* the first time before it is asked again, doubled */
 #define OCU_HEALTH_AGAIN_MAX_MS 60000  /* up to this, and up to a 30th more by chance */
@@ -73,11 +74,11 @@ void ocu_health_answered(struct ocu_health *h, const struct ocu_ask *a, unsigned
  */
 void ocu_health_unreached(struct ocu_health *h, const struct ocu_ask *a, int64_t now, uint32_t rnd);
 
-/* There was a connection, but no answer of a responder: it is suspect, and down after
- * OCU_HEALTH_STRIKES different certificates in a row; where others were answered after some had
- * failed it takes so many more, up to OCU_HEALTH_STRIKES_MAX, until it was down, or has answered
- * OCU_HEALTH_QUIET times without a failure for each. <silent>: not even a status line came, and the
- * window is halved.
+/* There was a connection, but no answer of a responder: it is suspect, and down when enough
+ * different certificates have failed in a row. That is OCU_HEALTH_STRIKES_FIRST at first; by each
+ * that failed before others were answered it is one more, up to OCU_HEALTH_STRIKES_MAX, by
+ * OCU_HEALTH_QUIET answers without a failure one less, down to OCU_HEALTH_STRIKES, and half of it
+ * when it was enough. <silent>: not even a status line came, and the window is halved.
  */
 void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silent, int64_t now,
 		       uint32_t rnd);

@@ -8,7 +8,7 @@
 
 void ocu_health_init(struct ocu_health *h)
 {
-	*h = (struct ocu_health){ .window = 1, .enough = OCU_HEALTH_STRIKES };
+	*h = (struct ocu_health){ .window = 1, .enough = OCU_HEALTH_STRIKES_FIRST };
 	ocu_pace_init(&h->pace);
 }
 
@@ -66,13 +66,13 @@ static void widen(struct ocu_health *h, unsigned most)
 		h->careful = false;
 }
 
-/* Another one was answered: those that failed meanwhile did so on their own account, unless it was
- * down. Where some do, it takes more of them to tell that the responder is down; where none do any
- * more, fewer again.
+/* Another one was answered: those that failed meanwhile did so on their own account, or may have,
+ * if it was down. Where some do, it takes more of them to tell that the responder is down; where
+ * none do any more, fewer again.
  */
 static void acquit(struct ocu_health *h)
 {
-	if (h->strikes && h->trust != OCU_TRUST_DOWN) {
+	if (h->strikes) {
 		h->enough = least_of(h->enough + h->strikes, OCU_HEALTH_STRIKES_MAX);
 		h->quiet = 0;
 	} else if (++h->quiet == OCU_HEALTH_QUIET) {
@@ -93,10 +93,13 @@ static void go_down(struct ocu_health *h)
 	ocu_pace_forget(&h->pace);
 }
 
-/* Sets when it is asked again, after one more failure that <a> brought to light. */
+/* Sets when it is asked again, after one more failure that <a> brought to light. Those that it
+ * takes to be down are no reason to wait for longer then.
+ */
 static void wait_longer(struct ocu_health *h, const struct ocu_ask *a, int64_t now, uint32_t rnd)
 {
-	count(&h->failures);
+	if (h->trust == OCU_TRUST_DOWN || h->failures < OCU_HEALTH_STRIKES)
+		count(&h->failures);
 	h->spell++;
 	h->again_ms = later(a->start_ms + delay(h->failures, rnd), now + OCU_HEALTH_AGAIN_MS);
 }
@@ -169,7 +172,7 @@ void ocu_health_failed(struct ocu_health *h, const struct ocu_ask *a, bool silen
 	if (ocu_health_shut(h) && !news)
 		return;
 	/* One that connects again after it did not is believed anew, as if it had not failed. */
-	if (h->trust == OCU_TRUST_DOWN && h->strikes >= h->enough) {
+	if (h->trust == OCU_TRUST_DOWN && h->strikes) {
 		wait_longer(h, a, now, rnd);
 		return;
 	}

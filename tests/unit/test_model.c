@@ -749,8 +749,8 @@ static void those_in_a_line_delay_nobody(void **state)
 static void half_of_them_delay_the_others_little(void **state)
 {
 	(void)state;
-	others_are_served(400, 200, 2, CLOSES, 70 * SECOND);
-	others_are_served(400, 200, 2, BREAKS, 70 * SECOND);
+	others_are_served(400, 200, 2, CLOSES, 20 * SECOND);
+	others_are_served(400, 200, 2, BREAKS, 20 * SECOND);
 }
 
 /* Those that hang hold a connection each for as long as there is patience: no longer than the
