@@ -41,17 +41,25 @@ in_code() {
 
 level() { sed -n "s/^$1 //p" $lint/levels; }
 
+# Checks that the file <$1> includes lower levels alone, of the names behind <$3>; their levels are
+# in lines that begin with <$2>.
+includes_lower() {
+	local inc own mine theirs
+
+	own=$(basename "${1%.[ch]}")
+	mine=$(level "$2$own")
+	[ -n "$mine" ] || echo "$1: has no line in $lint/levels"
+	for inc in $(sed -n "s|^#include \"$3\([^/]*\)\.h\"|\1|p" "$1"); do
+		theirs=$(level "$2$inc")
+		[ "$inc" = "$own" ] || [ "${theirs:-99}" -lt "${mine:-0}" ] ||
+			echo "$1: includes $3$inc.h, which is not of a lower level"
+	done
+}
+
 levels() {
-	local f inc own mine theirs
+	local f
 	for f in $core; do
-		own=$(basename "${f%.[ch]}")
-		mine=$(level "$own")
-		[ -n "$mine" ] || echo "$f: has no line in $lint/levels"
-		for inc in $(sed -n 's|^#include "ocu/\(.*\)\.h"|\1|p' "$f"); do
-			theirs=$(level "$inc")
-			[ "$inc" = "$own" ] || [ "${theirs:-99}" -lt "${mine:-0}" ] ||
-				echo "$f: includes ocu/$inc.h, which is not of a lower level"
-		done
+		includes_lower "$f" '' ocu/
 		grep -nH '^#include "' "$f" | grep -v '"ocu/'
 	done
 	in_code '#include *<haproxy/' $core $(find_files src/check -name '*.[ch]')
