@@ -29,6 +29,7 @@ VARIANTS = -asan -tsan
 
 LAYERS = pure net disk engine
 CORE = $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
+AGENT = $(sort $(wildcard src/agent/*.c))
 GLUE = $(sort $(wildcard src/haproxy/*.c))
 GLUE_FILES = $(GLUE) $(wildcard src/haproxy/*.h)
 # build/haproxy-3.0 is patched, haproxy-3.0-released is as HAProxy has released it, each has the
@@ -105,7 +106,11 @@ build/libocu$(1).a: $$(CORE:src/%.c=build/obj$(1)/%.o) $$(sort $$(dir $$(CORE)))
 	rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 
--include $$(CORE:src/%.c=build/obj$(1)/%.d)
+build/libagent$(1).a: $$(patsubst src/%.c,build/obj$(1)/%.o,$$(filter-out %/main.c,$$(AGENT)))
+	rm -f $$@
+	$$(AR) rcs $$@ $$^
+
+-include $$(patsubst src/%.c,build/obj$(1)/%.d,$$(CORE) $$(AGENT))
 endef
 $(foreach v,none $(VARIANTS),$(eval $(call core_rules,$(v:none=))))
 
@@ -169,14 +174,14 @@ wrap = $(if $(shell grep -l nomem.h $(1)),$(WRAP:%=-Wl,--wrap=%))
 define test_rules
 build/tests$(1)/%.o: tests/%.c build/.flags | need-test
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) -Itests/lib $$(SAN$(1)) -c -o $$@ $$<
+	$$(CC) $$(CFLAGS) $$(OCU_CFLAGS) -Itests/lib -Isrc $$(SAN$(1)) -c -o $$@ $$<
 
 build/tests$(1)/lib.a: $$(LIB:tests/%.c=build/tests$(1)/%.o) $$(wildcard tests/lib)
 	@rm -f $$@
 	$$(AR) rcs $$@ $$(filter %.o,$$^)
 
 build/tests$(1)/test_%: build/tests$(1)/unit/test_%.o build/tests$(1)/case.o \
-		build/tests$(1)/lib.a build/libocu$(1).a
+		build/tests$(1)/lib.a build/libagent$(1).a build/libocu$(1).a
 	$$(CC) $$(CFLAGS) $$(SAN$(1)) -pthread $$(LDFLAGS) \
 		$$(call wrap,tests/unit/test_$$*.c) -o $$@ $$^ -lcmocka $$(TEST_LIBS)
 

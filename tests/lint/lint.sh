@@ -9,7 +9,7 @@ rc=0
 
 find_files() { find "$@" -type f 2>/dev/null | sort; }
 core=$(ls src/{pure,net,disk,engine}/*.c include/ocu/*.h 2>/dev/null)
-glue=$(find_files src/haproxy src/check -name '*.[ch]')
+glue=$(find_files src/haproxy src/agent -name '*.[ch]')
 product="$core $glue"
 test_c=$(find_files tests -name '*.[ch]')
 scripts="$(grep -lE '^#!/' $(find_files tests .ci haproxy-patches) | grep -v '\.patch$')"
@@ -62,7 +62,10 @@ levels() {
 		includes_lower "$f" '' ocu/
 		grep -nH '^#include "' "$f" | grep -v '"ocu/'
 	done
-	in_code '#include *<haproxy/' $core $(find_files src/check -name '*.[ch]')
+	for f in $(find_files src/agent -name '*.[ch]'); do
+		includes_lower "$f" 'agent ' ''
+	done
+	in_code '#include *<haproxy/' $core $(find_files src/agent -name '*.[ch]')
 	in_code '#include *<ares' $(grep -v '/ask\.c$' <<<"${product// /$'\n'}")
 	in_code '\bev_(run|loop_new|default_loop)\b' \
 		$(grep -v '/loop\.c$' <<<"${product// /$'\n'}")
