@@ -60,8 +60,8 @@ endif
 .SECONDARY:
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
-.PHONY: all lib haproxy deps demo test bench bench-peers lint check-patches refresh install clean
-.PHONY: help FORCE
+.PHONY: all lib tools haproxy deps demo test bench bench-peers lint check-patches refresh install
+.PHONY: clean help FORCE
 .PHONY: need-build need-lint need-demo need-test need-bench test-programs
 
 all: $(BRANCHES:%=haproxy-%) ## the patched HAProxy of every version (the default)
@@ -110,9 +110,14 @@ build/libagent$(1).a: $$(patsubst src/%.c,build/obj$(1)/%.o,$$(filter-out %/main
 	rm -f $$@
 	$$(AR) rcs $$@ $$^
 
+build/ocu-agent$(1): build/obj$(1)/agent/main.o build/libagent$(1).a build/libocu$(1).a
+	$$(CC) $$(CFLAGS) $$(SAN$(1)) -pthread $$(LDFLAGS) -o $$@ $$^ $$(OCU_LIBS) -lssl -lcrypto
+
 -include $$(patsubst src/%.c,build/obj$(1)/%.d,$$(CORE) $$(AGENT))
 endef
 $(foreach v,none $(VARIANTS),$(eval $(call core_rules,$(v:none=))))
+
+tools: build/ocu-agent ## build/ocu-agent, which keeps a HAProxy stapled that stays as it is
 
 # HAProxy. A tree is unpacked anew when a patch changes, so a half-patched one is never built.
 haproxy: build/haproxy-own/haproxy ## build/haproxy-own/haproxy: HAPROXY_SRC=<dir> (2.6, 2.8 to 3.5)

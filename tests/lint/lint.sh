@@ -68,7 +68,7 @@ levels() {
 	in_code '#include *<haproxy/' $core $(find_files src/agent -name '*.[ch]')
 	in_code '#include *<ares' $(grep -v '/ask\.c$' <<<"${product// /$'\n'}")
 	in_code '\bev_(run|loop_new|default_loop)\b' \
-		$(grep -v '/loop\.c$' <<<"${product// /$'\n'}")
+		$(grep -vE '/loop\.c$|^src/agent/main\.c$' <<<"${product// /$'\n'}")
 }
 
 purity() {
