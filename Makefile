@@ -16,6 +16,7 @@ SSL_INC = $(patsubst SSL_INC=%,%,$(filter SSL_INC=%,$(HAPROXY_FLAGS)))
 # HAProxy's make gets what its rule names and nothing else of this command line.
 MAKEOVERRIDES =
 
+SUITES = bullseye bookworm trixie sid experimental
 BRANCHES := $(notdir $(wildcard haproxy-patches/[0-9]*))
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
 OCU_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude $(SSL_INC:%=-I%) $(WARN) -fPIC -pthread -MMD -MP
@@ -126,6 +127,13 @@ haproxy-%: build/haproxy-%/haproxy ## build/haproxy-%/haproxy (3.0, 3.0-released
 	@:
 stock-%: build/stock-%/haproxy ## build/stock-%/haproxy: as released, for comparisons
 	@:
+
+debian-%: build/debian-%/haproxy ## build/debian-%/haproxy: as Debian ships it in a suite
+	@:
+
+# It may be that it cannot be had: the tests say so.
+build/debian-%/haproxy: tests/debian haproxy-patches/apt.sh | need-test
+	@tests/debian $* $(@D) || [ $$? = 77 ]
 
 build/haproxy-%/.patched: build/.source haproxy-patches/versions \
 		$$(wildcard haproxy-patches/$$(call branch,$$*)) \
