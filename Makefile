@@ -219,8 +219,9 @@ demo: need-demo build/haproxy-$(V)/haproxy build/stock-$(V)/haproxy
 test-programs: $(UNIT_PROGRAMS) $(LAB)
 
 test: ## lint, unit and HAProxy tests, fuzzing; installs like deps
-test: need-lint need-test test-programs fuzz-programs lib
+test: need-lint need-test test-programs fuzz-programs lib build/ocu-agent build/ocu-agent-asan
 test: $(foreach b,$(BRANCHES),haproxy-$(b) stock-$(b)) haproxy-3.0-released
+test: $(SUITES:%=debian-%)
 	@tests/run
 
 bench: ## stock beside ours, in numbers (W=cold, one work of tests/works; RUNS=3)
