@@ -27,7 +27,8 @@ struct ocu_disk_conf {
 };
 
 /* Makes a disk thread for the directory of <s> that does not run yet; *out is NULL on error. It has
- * a descriptor of its own: <s> may be closed at any time. Errors: OCU_IO, OCU_NOMEM.
+ * a descriptor of its own: <s> may be closed at any time. Without a directory (NULL) it may be
+ * given jobs of the caller's own alone. Errors: OCU_IO, OCU_NOMEM.
  */
 OCU_MUST enum ocu_status ocu_disk_new(struct ocu_disk **out, const struct ocu_store *s,
 				      struct ocu_err *err);

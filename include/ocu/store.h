@@ -54,6 +54,13 @@ OCU_MUST enum ocu_status ocu_store_replace(const struct ocu_store *s, struct ocu
 					   struct ocu_slice der, int64_t next_update,
 					   const struct ocu_store_ask *ask, struct ocu_err *err);
 
+/* Saves <der> like that as the file <name> of a directory that is not ours: the .ocsp file beside a
+ * certificate. Everybody may read it, and its time is that of the change. Errors: OCU_IO with the
+ * reason, OCU_NOMEM.
+ */
+OCU_MUST enum ocu_status ocu_store_write(const struct ocu_store *s, const char *name,
+					 struct ocu_slice der, struct ocu_err *err);
+
 /* ocu_store_replace() without asking. */
 OCU_MUST enum ocu_status ocu_store_put(const struct ocu_store *s, const uint8_t *certid,
 				       size_t certid_len, const uint8_t *der, size_t n,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "leaf.h"
 #include "log.h"
 #include "ocu/engine.h"
@@ -20,6 +21,7 @@ struct ocu_agent {
 	struct ev_loop *loop;
 	struct ocu_engine *engine;
 	struct ocu_leaves *leaves;
+	struct ocu_beside *beside; /* NULL: no .ocsp files */
 	ev_async woken;
 	struct ocu_process **processes;
 	size_t n_processes;
@@ -136,11 +138,14 @@ static enum ocu_status processes_begin(struct ocu_agent *a, const struct ocu_age
 	enum ocu_status st = OCU_OK;
 	size_t i;
 
+	if (!conf->files_off)
+		st = ocu_beside_new(&a->beside, a->loop, err);
 	a->processes = calloc(conf->n_sockets, sizeof(struct ocu_process *));
 	if (!a->processes)
 		return ocu_fail(err, OCU_NOMEM, "%s", ocu_text(OCU_NOMEM));
 	for (i = 0; i < conf->n_sockets && st == OCU_OK; i++) {
-		st = ocu_process_new(&a->processes[i], a->loop, a->leaves, conf->sockets[i], err);
+		st = ocu_process_new(&a->processes[i], a->loop, a->leaves, a->beside,
+				     conf->sockets[i], err);
 		if (st == OCU_OK)
 			a->n_processes++;
 	}
@@ -180,6 +185,7 @@ void ocu_agent_free(struct ocu_agent *a)
 	for (i = 0; i < a->n_processes; i++)
 		ocu_process_free(a->processes[i]);
 	free(a->processes);
+	ocu_beside_free(a->beside);
 	if (a->engine)
 		ocu_engine_stop(a->engine);
 	ocu_engine_free(a->engine);

@@ -170,6 +170,8 @@ static const struct directive directives[] = {
 	  "of preference; else those of the system" },
 	{ "ocsp-update.state-dir", "state-dir", set_text, AT(state_dir), .help = "where responses "
 	  "outlive the agent" },
+	{ "ocsp-files", NULL, set_choice, AT(files_off), .one = "on", .two = "off", .help = "on or "
+	  "off: .ocsp files beside the certificates" },
 	{ "ocsp-update.mindelay", "mindelay", set_number, AT(mindelay_s), .max = INT_MAX,
 	  .help = "seconds between two requests for a certificate, at least" },
 	{ "ocsp-update.maxdelay", "maxdelay", set_maxdelay, AT(maxdelay_s), .max = INT_MAX,

@@ -12,6 +12,7 @@ struct ocu_agent_conf {
 	size_t n_sockets;
 	struct ocu_buf nameservers; /* as ocu_resolv_list() has them; none: those of the system */
 	char *state_dir;           /* NULL: none */
+	bool files_off;            /* no .ocsp files are written beside certificates */
 	unsigned mindelay_s, maxdelay_s;
 	bool maxdelay_auto;
 	unsigned maxconn, host_maxconn;

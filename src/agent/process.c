@@ -26,6 +26,7 @@ struct file {
 	struct ocu_leaf_user user;
 	struct ocu_leaf *leaf;    /* NULL: nothing is updated for it */
 	char *name;
+	char *beside;             /* its .ocsp file; NULL: none that can be written */
 	char sum[SUM_BYTES];      /* SHA-1 of what HAProxy has loaded; "": not known */
 	char *said;               /* why nothing is, as was said */
 	unsigned given;           /* count of the response that it staples, or has refused */
@@ -55,6 +56,7 @@ enum command {
 struct ocu_process {
 	struct ev_loop *loop;
 	struct ocu_leaves *leaves;
+	struct ocu_beside *beside; /* NULL: no .ocsp files are written */
 	struct ocu_cli_addr addr;
 	const char *text;          /* of the address */
 	struct ocu_cli cli;
@@ -100,10 +102,18 @@ static void file_done(struct file *f)
 
 static void process_go(struct ocu_process *p);
 
+/* Has the response of <f> written beside it. */
+static void file_save(struct file *f)
+{
+	if (f->beside && f->process->beside && f->leaf->count && !f->own)
+		ocu_beside_save(f->process->beside, f->beside, &f->leaf->der);
+}
+
 static void file_fresh(struct ocu_leaf_user *u)
 {
 	struct file *f = OCU_OWNER(u, struct file, user);
 
+	file_save(f);
 	file_todo(f);
 	process_go(f->process);
 }
@@ -119,6 +129,7 @@ static void file_free(struct file *f)
 	if (p->file == f)
 		p->file = NULL;
 	free(f->said);
+	free(f->beside);
 	free(f->name);
 	free(f);
 }
@@ -249,6 +260,8 @@ static void file_forget(struct file *f)
 {
 	ocu_leaf_put(f->process->leaves, f->leaf, &f->user);
 	f->leaf = NULL;
+	free(f->beside);
+	f->beside = NULL;
 	f->given = 0;
 }
 
@@ -517,6 +530,11 @@ static void answer_look(struct file *f, const char *answer)
 	file_forget(f);
 	snprintf(f->sum, sizeof(f->sum), "%s", sum);
 	if (file_read(f, path, &err) == OCU_OK) {
+		if (ocu_answer_value(answer, "OCSP filename", text, sizeof(text)) && *text)
+			f->beside = strdup(text);
+		else if (asprintf(&f->beside, "%s.ocsp", path) < 0)
+			f->beside = NULL;
+		file_save(f);
 		file_say(f, OCU_LEVEL_NOTICE, NULL);
 		return;
 	}
@@ -689,7 +707,8 @@ static void tick_cb(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 enum ocu_status ocu_process_new(struct ocu_process **out, struct ev_loop *loop,
-				struct ocu_leaves *ls, const char *addr, struct ocu_err *err)
+				struct ocu_leaves *ls, struct ocu_beside *beside,
+				const char *addr, struct ocu_err *err)
 {
 	struct ocu_process *p = calloc(1, sizeof(*p));
 	enum ocu_status st;
@@ -704,6 +723,7 @@ enum ocu_status ocu_process_new(struct ocu_process **out, struct ev_loop *loop,
 	}
 	p->loop = loop;
 	p->leaves = ls;
+	p->beside = beside;
 	p->text = addr;
 	p->pid = -1;
 	TAILQ_INIT(&p->files);

@@ -10,6 +10,7 @@
 #include <ev.h>
 #include <sys/queue.h>
 
+#include "beside.h"
 #include "cli.h"
 #include "leaf.h"
 
@@ -21,11 +22,12 @@
 struct ocu_process;
 
 /* Makes the HAProxy at <addr> (ocu_cli_parse(); keeps) one that is looked after, with what <ls>
- * (keeps) has. Errors: OCU_URI, OCU_NOMEM, with the reason.
+ * (keeps) has, and the .ocsp files that <beside> (keeps) writes, unless that is NULL. Errors:
+ * OCU_URI, OCU_NOMEM, with the reason.
  */
 OCU_MUST enum ocu_status ocu_process_new(struct ocu_process **out, struct ev_loop *loop,
-					 struct ocu_leaves *ls, const char *addr,
-					 struct ocu_err *err);
+					 struct ocu_leaves *ls, struct ocu_beside *beside,
+					 const char *addr, struct ocu_err *err);
 
 /* Ends that; <p> may be NULL. */
 void ocu_process_free(struct ocu_process *p);

@@ -158,8 +158,8 @@ enum ocu_status ocu_disk_new(struct ocu_disk **out, const struct ocu_store *s, s
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return ocu_fail(err, OCU_NOMEM, "disk thread: %s", ocu_text(OCU_NOMEM));
-	d->store.dir = fcntl(s->dir, F_DUPFD_CLOEXEC, 0);
-	if (d->store.dir < 0) {
+	d->store.dir = s ? fcntl(s->dir, F_DUPFD_CLOEXEC, 0) : -1;
+	if (s && d->store.dir < 0) {
 		(void)ocu_fail(err, OCU_IO, "state directory: %m");
 		free(d);
 		return OCU_IO;

@@ -192,7 +192,7 @@ static bool write_all(int fd, const uint8_t *p, size_t n)
 /* Makes a temporary file and writes its name into <tmp>; returns its descriptor, -1 with errno on
  * failure. Random names: processes in different containers can have the same number.
  */
-static int tmp_open(const struct ocu_store *s, char tmp[static TMP_BYTES])
+static int tmp_open(const struct ocu_store *s, char tmp[static TMP_BYTES], mode_t mode)
 {
 	int fd = -1, tries;
 	uint64_t number;
@@ -202,21 +202,21 @@ static int tmp_open(const struct ocu_store *s, char tmp[static TMP_BYTES])
 			return -1;
 		snprintf(tmp, TMP_BYTES, TMP_PREFIX "%016" PRIx64, number);
 		fd = openat(s->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			    0600);
+			    mode);
 		if (fd < 0 && errno != EEXIST)
 			return -1;
 	}
 	return fd;
 }
 
-/* Writes the new file, puts it on the disk and closes <fd>. */
+/* Writes the new file, puts it on the disk and closes <fd>. It is of now, if <next_update> is 0. */
 static enum ocu_status file_fill(int fd, struct ocu_slice der, int64_t next_update,
 				 const char *name, struct ocu_err *err)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = next_update } };
 	enum ocu_status ret = OCU_OK;
 
-	if (!write_all(fd, der.p, der.n) || futimens(fd, times) != 0)
+	if (!write_all(fd, der.p, der.n) || (next_update && futimens(fd, times) != 0))
 		ret = fail_errno(err, name, "writing");
 	else if (fsync(fd) != 0)
 		ret = fail_errno(err, name, "syncing");
@@ -225,14 +225,14 @@ static enum ocu_status file_fill(int fd, struct ocu_slice der, int64_t next_upda
 	return ret;
 }
 
-static enum ocu_status file_put(const struct ocu_store *s, const char *name, struct ocu_slice der,
-				int64_t next_update, struct ocu_err *err)
+static enum ocu_status file_put(const struct ocu_store *s, const char *name, mode_t mode,
+				struct ocu_slice der, int64_t next_update, struct ocu_err *err)
 {
 	char tmp[TMP_BYTES];
 	enum ocu_status ret;
 	int fd;
 
-	fd = tmp_open(s, tmp);
+	fd = tmp_open(s, tmp, mode);
 	if (fd < 0)
 		return fail_errno(err, name, "creating");
 	ret = file_fill(fd, der, next_update, name, err);
@@ -280,29 +280,41 @@ static enum ocu_status ask_present(const struct ocu_store *s, const char *name,
 	return ret;
 }
 
-enum ocu_status ocu_store_replace(const struct ocu_store *s, struct ocu_slice certid,
-				  struct ocu_slice der, int64_t next_update,
-				  const struct ocu_store_ask *ask, struct ocu_err *err)
+/* Lets <name> be <der>, if <ask> allows that. */
+static enum ocu_status replace(const struct ocu_store *s, const char *name, mode_t mode,
+			       struct ocu_slice der, int64_t next_update,
+			       const struct ocu_store_ask *ask, struct ocu_err *err)
 {
-	char name[OCU_STORE_NAME_BYTES];
+	int lock = dir_lock(s);
 	enum ocu_status ret;
 	bool same;
-	int lock;
 
-	ocu_store_name(name, certid.p, certid.n);
-	if (!name[0])
-		return fail_nomem(err);
-	lock = dir_lock(s);
 	ret = ask_present(s, name, der, ask, &same, err);
-	if (same)
+	if (same && next_update)
 		time_mend(s, name, next_update);
-	else if (ret == OCU_OK)
-		ret = file_put(s, name, der, next_update, err);
+	else if (!same && ret == OCU_OK)
+		ret = file_put(s, name, mode, der, next_update, err);
 	dir_unlock(lock);
 	/* EINVAL: a file system that cannot sync directories */
 	if (ret == OCU_OK && !same && fsync(s->dir) != 0 && errno != EINVAL)
 		ret = fail_errno(err, name, "syncing the directory");
 	return ret;
+}
+
+enum ocu_status ocu_store_replace(const struct ocu_store *s, struct ocu_slice certid,
+				  struct ocu_slice der, int64_t next_update,
+				  const struct ocu_store_ask *ask, struct ocu_err *err)
+{
+	char name[OCU_STORE_NAME_BYTES];
+
+	ocu_store_name(name, certid.p, certid.n);
+	return name[0] ? replace(s, name, 0600, der, next_update, ask, err) : fail_nomem(err);
+}
+
+enum ocu_status ocu_store_write(const struct ocu_store *s, const char *name, struct ocu_slice der,
+				struct ocu_err *err)
+{
+	return replace(s, name, 0644, der, 0, NULL, err);
 }
 
 enum ocu_status ocu_store_put(const struct ocu_store *s, const uint8_t *certid, size_t certid_len,

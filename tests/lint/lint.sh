@@ -169,7 +169,7 @@ top_level() {
 		*) echo "$f: does not belong to the top level" ;;
 		esac
 	done
-	[ ! -e README.md ] || [ "$(wc -l <README.md)" -le 200 ] || echo "README.md: over 200 lines"
+	[ ! -e README.md ] || [ "$(wc -l <README.md)" -le 215 ] || echo "README.md: over 215 lines"
 }
 
 patches() { haproxy-patches/check form | grep -v '^ok '; }

@@ -401,6 +401,11 @@ static void no_directory(void **state)
 	assert_null(d);
 	assert_string_equal(err.msg, "state directory: Bad file descriptor");
 	ocu_disk_free(NULL);
+	/* it needs none for the work of others */
+	assert_int_equal(ocu_disk_new(&d, NULL, &err), OCU_OK);
+	assert_int_equal(ocu_disk_dir(d), -1);
+	assert_int_equal(ocu_disk_start(d, NULL, &err), OCU_OK);
+	ocu_disk_free(d);
 }
 
 static void start_and_stop(void **state)

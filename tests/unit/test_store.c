@@ -373,6 +373,44 @@ static void written_and_read(void **state)
 	free(p);
 }
 
+/* A file of any name in somebody else's directory: for all to read, as old as its last change, and
+ * not written again if it is that already. What is a link is replaced, and what it leads to stays.
+ */
+static void beside_others(void **state)
+{
+	const struct ocu_slice one = { (const uint8_t *)"one", 3 };
+	const struct ocu_slice two = { (const uint8_t *)"2", 1 };
+	const char *name = "a b.pem.ocsp";
+	struct stat st, was;
+	struct ocu_err err;
+	struct bed b;
+	mode_t mask = umask(0);
+
+	(void)state;
+	bed_init(&b);
+	assert_int_equal(ocu_store_write(&b.s, name, one, &err), OCU_OK);
+	assert_int_equal(fstatat(b.s.dir, name, &was, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(was.st_mode & 07777, 0644);
+	assert_true(was.st_mtime > 1000);
+	assert_int_equal(ocu_store_write(&b.s, name, one, &err), OCU_OK);
+	assert_int_equal(fstatat(b.s.dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_ino, was.st_ino);
+	assert_int_equal(st.st_mtim.tv_nsec, was.st_mtim.tv_nsec);
+	assert_int_equal(symlinkat(name, b.s.dir, "link"), 0);
+	assert_int_equal(ocu_store_write(&b.s, "link", two, &err), OCU_OK);
+	assert_int_equal(fstatat(b.s.dir, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_size, 1);
+	assert_int_equal(fstatat(b.s.dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(mkdirat(b.s.dir, "dir", 0700), 0);
+	assert_int_equal(ocu_store_write(&b.s, "dir", two, &err), OCU_IO);
+	assert_string_equal(err.msg, "dir: renaming: Is a directory");
+	assert_int_equal(entries(&b, NULL), 3);
+	umask(mask);
+	bed_fini(&b);
+}
+
 /* What verifies is read, what was cut or lies under another's name is not believed. */
 static void verified(void **state)
 {
@@ -1165,6 +1203,7 @@ int main(void)
 		cmocka_unit_test(opened),
 		cmocka_unit_test(names),
 		cmocka_unit_test(written_and_read),
+		cmocka_unit_test(beside_others),
 		cmocka_unit_test(verified),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(no_file_at_all),
