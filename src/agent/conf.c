@@ -161,6 +161,18 @@ static enum ocu_status set_family(const struct directive *d, struct ocu_agent_co
 	return OCU_OK;
 }
 
+static enum ocu_status set_proxy(const struct directive *d, struct ocu_agent_conf *c,
+				 const char *value, struct ocu_err *err)
+{
+	struct ocu_err why;
+	enum ocu_status st = ocu_proxy_parse(target(d, c), value, &why);
+
+	if (st == OCU_OK)
+		return st;
+	return ocu_fail(err, OCU_IO, "'%s' expects [user:password@]<address or name>[:port]: %s",
+			d->name, why.msg);
+}
+
 /* ---- the table ---- */
 
 static const struct directive directives[] = {
@@ -178,6 +190,8 @@ static const struct directive directives[] = {
 	  .help = "and at most; 'auto': as responses and their headers say" },
 	{ "ocsp-update.timeout", "timeout", set_time, AT(timeout_ms), .help = "for one certificate "
 	  "and try" },
+	{ "ocsp-update.httpproxy", "proxy", set_proxy, AT(proxy), .help = "[user:password@]<host>"
+	  "[:port]: an HTTP proxy" },
 	{ "ocsp-update.maxconn", "maxconn", set_number, AT(maxconn), .min = 1, .max = 1024,
 	  .help = "requests at the same time" },
 	{ "ocsp-update.host-maxconn", "host-maxconn", set_number, AT(host_maxconn), .min = 1,
@@ -219,6 +233,7 @@ void ocu_conf_fini(struct ocu_agent_conf *c)
 		free(c->sockets[--c->n_sockets]);
 	free(c->sockets);
 	ocu_buf_fini(&c->nameservers);
+	ocu_proxy_fini(&c->proxy);
 	free(c->state_dir);
 	free(c->ca_file);
 }

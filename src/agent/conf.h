@@ -6,6 +6,7 @@
 #include "ocu/base.h"
 #include "ocu/buf.h"
 #include "ocu/happy.h"
+#include "ocu/proxy.h"
 
 struct ocu_agent_conf {
 	char **sockets;            /* HAProxies, as ocu_cli_parse() has them */
@@ -18,6 +19,7 @@ struct ocu_agent_conf {
 	unsigned maxconn, host_maxconn;
 	unsigned timeout_ms, connect_ms;
 	enum ocu_family prefer, family;
+	struct ocu_proxy proxy;
 	bool tls_no_verify;
 	char *ca_file;             /* NULL: that of the system */
 	bool syslog;               /* not standard error */

@@ -19,7 +19,6 @@
 #include <haproxy/tools.h>
 
 #include "conf.h"
-#include "ocu/url.h"
 
 #define NAMESERVERS_MAX_BYTES 4096
 
@@ -177,62 +176,12 @@ static int set_path(const struct directive *d, char **args, char **err)
 	return set_text(d, args, err);
 }
 
-/* Turns "user:password" into a value of Proxy-Authorization (RFC 7617); NULL without memory. */
-static char *proxy_auth(const char *user, size_t n)
-{
-	size_t size = sizeof("Basic ") + (n + 2) / 3 * 4;
-	char *out = malloc(size);
-
-	if (out) {
-		memcpy(out, "Basic ", 6);
-		EVP_EncodeBlock((unsigned char *)out + 6, (const unsigned char *)user, n);
-	}
-	return out;
-}
-
-/* Takes an address as it is, a name to be resolved like that of a responder. */
-static bool proxy_set(const struct ocu_url *url)
-{
-	struct sockaddr_in *sin = (struct sockaddr_in *)&ocu_settings.proxy;
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ocu_settings.proxy;
-
-	memset(&ocu_settings.proxy, 0, sizeof(ocu_settings.proxy));
-	if (!url->literal) {
-		ocu_settings.proxy_host = strdup(url->host);
-		ocu_settings.proxy_port = url->port;
-		return ocu_settings.proxy_host;
-	}
-	if (inet_pton(AF_INET, url->host, &sin->sin_addr) == 1) {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(url->port);
-	} else if (inet_pton(AF_INET6, url->host, &sin6->sin6_addr) == 1) {
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_port = htons(url->port);
-	}
-	return ocu_settings.proxy.ss_family;
-}
-
-/* [user:password@]<address or name>[:port] */
 static int set_proxy(const struct directive *d, char **args, char **err)
 {
-	const char *at = strrchr(args[1], '@'), *host = at ? at + 1 : args[1];
-	struct ocu_url url;
-	struct ocu_err why = { .msg = "it is longer than a URL may be" };
-	char text[OCU_URL_MAX_BYTES];
+	struct ocu_err why;
 
-	(void)d;
-	ha_free(&ocu_settings.proxy_host);
-	ha_free(&ocu_settings.proxy_auth);
-	if (strchr(host, '/') || !*host)
-		snprintf(why.msg, sizeof(why.msg), "it holds a slash, or nothing");
-	else if ((size_t)snprintf(text, sizeof(text), "http://%s/", host) < sizeof(text) &&
-		 ocu_url_parse(&url, text, strlen(text), &why) == OCU_OK) {
-		if (at)
-			ocu_settings.proxy_auth = proxy_auth(args[1], at - args[1]);
-		if (proxy_set(&url) && (!at || ocu_settings.proxy_auth))
-			return 0;
-		snprintf(why.msg, sizeof(why.msg), "out of memory");
-	}
+	if (ocu_proxy_parse(d->out, args[1], &why) == OCU_OK)
+		return 0;
 	memprintf(err, "'%s' expects [user:password@]<address or name>[:port] but got '%s': %s",
 		  args[0], args[1], why.msg);
 	return -1;
@@ -417,7 +366,6 @@ void ocu_conf_fini(void)
 	ha_free(&ocu_settings.resolvers_id);
 	ha_free(&ocu_settings.ca_file);
 	ha_free(&ocu_settings.state_dir);
-	ha_free(&ocu_settings.proxy_host);
-	ha_free(&ocu_settings.proxy_auth);
+	ocu_proxy_fini(&ocu_settings.proxy);
 	ha_free(&delay_at.file);
 }

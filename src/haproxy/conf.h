@@ -6,6 +6,7 @@
 #include "compat.h"
 #include "ocu/buf.h"
 #include "ocu/happy.h"
+#include "ocu/proxy.h"
 
 struct ocu_settings {
 	unsigned timeout_ms;      /* ocsp-update.timeout */
@@ -17,10 +18,7 @@ struct ocu_settings {
 	enum ocu_family prefer;   /* httpclient.resolvers.prefer */
 	bool resolvers_off;       /* httpclient.resolvers.disabled */
 	char *resolvers_id;       /* httpclient.resolvers.id, NULL: "default" */
-	struct sockaddr_storage proxy; /* ocsp-update.httpproxy by address; ss_family 0: none */
-	char *proxy_host;         /* by name, NULL: none */
-	uint16_t proxy_port;
-	char *proxy_auth;         /* of either, NULL: no credentials */
+	struct ocu_proxy proxy;   /* ocsp-update.httpproxy */
 	bool tls_no_verify;       /* httpclient.ssl.verify none */
 	char *ca_file;            /* httpclient.ssl.ca-file, NULL: those of the system */
 	char *state_dir;          /* ocsp-update.state-dir, NULL: none */
