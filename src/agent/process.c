@@ -105,7 +105,7 @@ static void process_go(struct ocu_process *p);
 /* Has the response of <f> written beside it. */
 static void file_save(struct file *f)
 {
-	if (f->beside && f->process->beside && f->leaf->count && !f->own)
+	if (f->beside && f->process->beside && f->leaf->count)
 		ocu_beside_save(f->process->beside, f->beside, &f->leaf->der);
 }
 
@@ -270,9 +270,11 @@ static void file_forget(struct file *f)
 /* What is to be done for <f>. */
 static enum command file_next(const struct file *f)
 {
+	if (f->own)
+		return NONE;
 	if (!f->looked)
 		return LOOK;
-	if (f->own || !f->used || !f->leaf || f->given == f->leaf->count)
+	if (!f->used || !f->leaf || f->given == f->leaf->count)
 		return NONE;
 	if (f->staged)
 		return COMMIT;
@@ -496,12 +498,33 @@ static void answer_updated(struct ocu_process *p, const char *answer)
 			f->listed = true;
 	}
 	TAILQ_FOREACH(f, &p->files, link) {
-		if (f->own && !f->listed)
-			file_todo(f);
+		if (f->own == f->listed)
+			continue;
 		f->own = f->listed;
-		if (f->own)
-			file_say(f, OCU_LEVEL_NOTICE, "HAProxy updates its response itself");
+		file_forget(f);
+		f->looked = false;
+		file_todo(f);
+		file_say(f, OCU_LEVEL_NOTICE,
+			 f->own ? "HAProxy updates its response itself" : NULL);
 	}
+}
+
+/* Returns the .ocsp file that HAProxy reads for the certificate <path>, for the caller to free. Who
+ * answers may be anybody, and is not to name other files that are written; NULL then, or without
+ * memory.
+ */
+static char *beside_make(const char *answer, const char *path)
+{
+	static const char suffix[] = ".ocsp";
+	char name[PATH_BYTES], *out = NULL;
+	size_t n;
+
+	if (!ocu_answer_value(answer, "OCSP filename", name, sizeof(name)) || !*name)
+		return asprintf(&out, "%s%s", path, suffix) < 0 ? NULL : out;
+	n = strlen(name);
+	if (n < strlen(suffix) || strcmp(name + n - strlen(suffix), suffix) != 0)
+		return NULL;
+	return strdup(name);
 }
 
 /* What HAProxy has for <f> is known now. */
@@ -530,10 +553,7 @@ static void answer_look(struct file *f, const char *answer)
 	file_forget(f);
 	snprintf(f->sum, sizeof(f->sum), "%s", sum);
 	if (file_read(f, path, &err) == OCU_OK) {
-		if (ocu_answer_value(answer, "OCSP filename", text, sizeof(text)) && *text)
-			f->beside = strdup(text);
-		else if (asprintf(&f->beside, "%s.ocsp", path) < 0)
-			f->beside = NULL;
+		f->beside = beside_make(answer, path);
 		file_save(f);
 		file_say(f, OCU_LEVEL_NOTICE, NULL);
 		return;
