@@ -8,7 +8,8 @@ FUZZ_CFLAGS = -O1 -g
 FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 FUZZ = $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_CORE = $(CORE:src/%.c=build/fuzz/core/%.o)
+FUZZ_AGENT = src/agent/answer.c src/agent/pem.c
+FUZZ_CORE = $(patsubst src/%.c,build/fuzz/core/%.o,$(CORE) $(FUZZ_AGENT))
 FUZZ_LIB = $(LIB:tests/%.c=build/fuzz/%.o)
 FUZZ_COMMON = build/fuzz/fuzz.o build/fuzz/fixed.o
 
@@ -23,7 +24,7 @@ build/fuzz/lib/%.o: tests/lib/%.c | need-test
 
 build/fuzz/%.o: tests/fuzz/%.c | need-test
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) $(OCU_CFLAGS) -Itests/lib $(FUZZ_SAN) -c -o $@ $<
+	$(FUZZ_CC) $(FUZZ_CFLAGS) $(OCU_CFLAGS) -Isrc -Itests/lib $(FUZZ_SAN) -c -o $@ $<
 
 build/fuzz/lib.a: $(FUZZ_CORE) $(FUZZ_LIB) $(FUZZ_COMMON)
 	@rm -f $@
