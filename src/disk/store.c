@@ -22,8 +22,8 @@
 #include "ocu/ocsp.h"
 
 #define SUFFIX ".ocsp"
-#define TMP_PREFIX ".tmp-"
-#define TMP_BYTES (sizeof(TMP_PREFIX) + 16) /* a random number in hexadecimal follows */
+#define TMP_PREFIX ".tmp-" /* a random number in hexadecimal follows, and the suffix */
+#define TMP_BYTES (sizeof(TMP_PREFIX) + 16 + sizeof(SUFFIX) - 1)
 #define TMP_TRIES 8    /* even one name that exists already is next to impossible */
 #define TMP_OLD_S 3600 /* nobody needs that long to write a file */
 
@@ -190,7 +190,9 @@ static bool write_all(int fd, const uint8_t *p, size_t n)
 }
 
 /* Makes a temporary file and writes its name into <tmp>; returns its descriptor, -1 with errno on
- * failure. Random names: processes in different containers can have the same number.
+ * failure. Random names: processes in different containers can have the same number. A HAProxy that
+ * loads a directory of certificates takes each file for one, those with a dot at their begin
+ * included, but leaves out what ends like a response.
  */
 static int tmp_open(const struct ocu_store *s, char tmp[static TMP_BYTES], mode_t mode)
 {
@@ -200,7 +202,7 @@ static int tmp_open(const struct ocu_store *s, char tmp[static TMP_BYTES], mode_
 	for (tries = 0; fd < 0 && tries < TMP_TRIES; tries++) {
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return -1;
-		snprintf(tmp, TMP_BYTES, TMP_PREFIX "%016" PRIx64, number);
+		snprintf(tmp, TMP_BYTES, TMP_PREFIX "%016" PRIx64 SUFFIX, number);
 		fd = openat(s->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			    mode);
 		if (fd < 0 && errno != EEXIST)

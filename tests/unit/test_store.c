@@ -758,7 +758,7 @@ static void temporary_names(void **state)
 
 	(void)state;
 	bed_init(&b);
-	file_make(&b, ".tmp-0000000000000001", 0600, "theirs", 6);
+	file_make(&b, ".tmp-0000000000000001.ocsp", 0600, "theirs", 6);
 	calls_begin(NULL, 0);
 	calls.random = numbers;
 	put(&b, "ours", 4);
@@ -768,7 +768,7 @@ static void temporary_names(void **state)
 	calls_end();
 	holds(&b, "ours", 4);
 	/* The other's is as it was. */
-	assert_true(exists(&b, ".tmp-0000000000000001"));
+	assert_true(exists(&b, ".tmp-0000000000000001.ocsp"));
 	assert_int_equal(entries(&b, NULL), 2);
 	bed_fini(&b);
 }
