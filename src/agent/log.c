@@ -4,15 +4,18 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <syslog.h>
 
 #define LINE_BYTES 2048
 
 static bool to_syslog;
+static bool to_journal; /* by standard error, which it reads priorities from (sd-daemon(3)) */
 
 void ocu_log_open(bool syslog)
 {
 	to_syslog = syslog;
+	to_journal = getenv("JOURNAL_STREAM") != NULL;
 	if (syslog)
 		openlog("ocu-agent", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
@@ -33,6 +36,8 @@ void ocu_log(enum ocu_level level, const char *fmt, ...)
 	va_end(args);
 	if (to_syslog)
 		syslog(priorities[level], "%s", line);
-	else
+	else if (to_journal)
 		fprintf(stderr, "<%d>%s\n", priorities[level], line);
+	else
+		fprintf(stderr, "%s\n", line);
 }
