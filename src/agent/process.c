@@ -628,6 +628,12 @@ static void answer_commit(struct ocu_process *p, struct file *f, const char *ans
 		file_stapled(p, f);
 		return;
 	}
+	/* it is another process than the one in which that was begun, or somebody has aborted it */
+	if (strstr(answer, "No ongoing transaction")) {
+		f->looked = false;
+		p->info_due = true;
+		return;
+	}
 	file_refused(p, f, answer);
 	p->command = ABORT;
 }
