@@ -6,13 +6,14 @@
 
 apt=$top/build/apt
 
-# Runs the tool <$2...> on the lists <$1>.
+# Runs the tool <$2...> on the lists <$1>. A mirror may be older than its lists wish to be: what is
+# taken from there is pinned, or is what others have.
 apt_private() {
 	list=$1 tool=$2
 	shift 2
 	"$tool" -o Dir::Etc::sourcelist="$apt/$list.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::Lists="$apt/$list" -o Dir::Cache="$apt/cache" \
-		-o APT::Sandbox::User=root "$@"
+		-o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false "$@"
 }
 
 # Prints where the machine takes Debian's suite <$1> from, according to the lists in <$2>.
@@ -44,6 +45,6 @@ apt_setup() {
 		echo "$form [signed-by=$key] $uri $suite_of main"
 	done >"$apt/$1.list"
 	say "reading the lists of Debian $1"
-	apt_private "$1" apt-get -qq update >&2
+	apt_private "$1" apt-get -qq update >&2 || return 1
 	: >"$apt/$1.ready"
 }
